@@ -1,0 +1,1 @@
+"""PredictFlow: from raw card transactions to a served fraud decision."""

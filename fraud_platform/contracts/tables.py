@@ -1,0 +1,84 @@
+"""The lake's tables: name, Arrow schema, and the column that they are partitioned by.
+
+Money is int64 cents and time int64 microseconds UTC in every table. `event_date` is the day that a
+row belongs to: the day of the transaction, or, for a label, the day from which it was known.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table: directory name below the lake, columns in order, sort order within a day."""
+
+    name: str
+    schema: pa.Schema
+    sort_by: tuple[str, ...]
+    partition_by: tuple[str, ...] = ("event_date",)
+
+
+def columns(**kinds: pa.DataType) -> pa.Schema:
+    """An Arrow schema from `name=type` in order."""
+    return pa.schema([pa.field(name, kind) for name, kind in kinds.items()])
+
+
+# Transactions, labels and rejected records share one table, because one Delta commit covers one
+# table: rows, rejects and the position that they were read up to are then recorded together.
+LANDED_EVENTS = Table(
+    "landed_events",
+    columns(
+        kind=pa.string(),  # transaction | label | rejected
+        event_date=pa.date32(),  # of a rejected record: the day that it was landed
+        source=pa.string(),  # the file's name, or the topic
+        source_id=pa.string(),  # sha256 of the file and its mapping, or the topic's id
+        partition=pa.int32(),
+        offset=pa.int64(),  # row number in the file, or the Kafka offset
+        landed_at_us=pa.int64(),
+        transaction_id=pa.string(),
+        timestamp_us=pa.int64(),
+        user_id=pa.string(),
+        merchant_id=pa.string(),
+        device_id=pa.string(),
+        amount_cents=pa.int64(),
+        is_fraud=pa.bool_(),
+        labelled_at_us=pa.int64(),
+        label_source=pa.string(),
+        reason=pa.string(),
+        raw=pa.binary(),
+    ),
+    sort_by=("landed_at_us", "source_id", "partition", "offset"),
+    partition_by=("kind", "event_date"),
+)
+
+RAW_TRANSACTIONS = Table(
+    "raw_transactions",
+    columns(
+        event_date=pa.date32(),
+        transaction_id=pa.string(),
+        timestamp_us=pa.int64(),
+        user_id=pa.string(),
+        merchant_id=pa.string(),
+        device_id=pa.string(),
+        amount_cents=pa.int64(),
+    ),
+    sort_by=("timestamp_us", "transaction_id"),
+)
+
+TRANSACTION_LABELS = Table(
+    "transaction_labels",
+    columns(
+        event_date=pa.date32(),  # the day of labelled_at_us
+        transaction_id=pa.string(),
+        labelled_at_us=pa.int64(),
+        is_fraud=pa.bool_(),
+        label_source=pa.string(),
+        # Of the labelled transaction; null where it isn't in the lake.
+        timestamp_us=pa.int64(),
+        user_id=pa.string(),
+        merchant_id=pa.string(),
+        amount_cents=pa.int64(),
+    ),
+    sort_by=("labelled_at_us", "transaction_id"),
+)

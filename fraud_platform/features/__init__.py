@@ -1,0 +1,1 @@
+"""The feature catalogue, declared once, and what is compiled from it."""

@@ -1,0 +1,1 @@
+"""Landing: from files into the lake, each row exactly once, bad rows set aside."""

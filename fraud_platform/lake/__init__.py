@@ -1,0 +1,1 @@
+"""Delta tables: their names and schemas, and how a range of days is read and replaced."""

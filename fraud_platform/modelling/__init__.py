@@ -1,0 +1,1 @@
+"""Split, fit, threshold, evaluate, bundle: pure functions that know nothing of Dagster."""

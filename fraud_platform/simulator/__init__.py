@@ -1,0 +1,1 @@
+"""Synthetic users, merchants, devices and frauds, from a seed."""
