@@ -31,7 +31,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pass
 
 
-class Quality(_Section):
+class Quality(_Section, frozen=True):
     """What a day of transactions is expected to look like."""
 
     mean_amount_min: float = 50.0
@@ -42,7 +42,7 @@ class Quality(_Section):
     """Whether a mean outside the bounds stops the day instead of warning."""
 
 
-class Labels(_Section):
+class Labels(_Section, frozen=True):
     """How labels arrive."""
 
     maturity_days: NotNegative = 7
@@ -51,7 +51,7 @@ class Labels(_Section):
     """How many days back a label's transaction is looked for."""
 
 
-class Training(_Section):
+class Training(_Section, frozen=True):
     """The training window, in days of mature labels, oldest first: fit, validate, test."""
 
     window_days: Positive = 30
@@ -72,7 +72,7 @@ class Training(_Section):
     seed: int = 0
 
 
-class Serving(_Section):
+class Serving(_Section, frozen=True):
     """Where the service listens."""
 
     host: str = "127.0.0.1"
@@ -82,7 +82,7 @@ class Serving(_Section):
     """How often the service looks for a new bundle."""
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """Everything that can be set. Defaults need no server."""
 
     data_dir: Path = Path(".predictflow")

@@ -13,7 +13,7 @@ MAX_SLIDING_US = 24 * HOUR_US
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """What every declaration carries: a name, a unit, one sentence, and what a missing value means."""
+    """What every declaration carries: a name, a unit, one sentence, what a missing value means."""
 
     name: str
     unit: str

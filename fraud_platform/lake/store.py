@@ -1,0 +1,171 @@
+"""Reading and replacing days of Delta tables."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from fraud_platform.contracts.tables import Table
+from fraud_platform.errors import PredictFlowError
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables below one directory (or S3 prefix)."""
+
+    root: Path | str
+
+    def uri(self, table: Table) -> str:
+        return (
+            str(Path(self.root) / table.name)
+            if isinstance(self.root, Path)
+            else (f"{self.root.rstrip('/')}/{table.name}")
+        )
+
+    def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        """The table at a version (default: newest), or None where it was never written."""
+        try:
+            return DeltaTable(self.uri(table), version=version)
+        except TableNotFoundError:
+            return None
+
+    def version(self, table: Table) -> int | None:
+        """The newest version, or None where the table was never written."""
+        delta = self.open(table)
+        return None if delta is None else delta.version()
+
+    def dataset(
+        self,
+        table: Table,
+        start: date,
+        end: date,
+        *,
+        where: ds.Expression | None = None,
+        version: int | None = None,
+    ) -> ds.Dataset:
+        """Rows with start <= event_date < end, lazily: columns and filters are pushed down.
+
+        An absent table reads as an empty one; the readers say what they miss in their own terms.
+        """
+        delta = self.open(table, version)
+        if delta is None:
+            return ds.dataset(table.schema.empty_table())
+        in_range = (ds.field("event_date") >= pa.scalar(start)) & (
+            ds.field("event_date") < pa.scalar(end)
+        )
+        whole = delta.to_pyarrow_dataset(schema=table.schema)
+        return whole.filter(in_range if where is None else in_range & where)
+
+    def read(
+        self,
+        table: Table,
+        start: date,
+        end: date,
+        *,
+        columns: list[str] | None = None,
+        where: ds.Expression | None = None,
+        version: int | None = None,
+    ) -> pl.DataFrame:
+        """Rows with start <= event_date < end in the table's order."""
+        order = ["event_date", *table.sort_by]
+        names = columns or table.schema.names
+        found = self.dataset(table, start, end, where=where, version=version).to_table(
+            columns=list(dict.fromkeys([*names, *order]))
+        )
+        frame = pl.from_arrow(found)
+        assert isinstance(frame, pl.DataFrame)
+        return frame.sort(order).select(names)
+
+    def count_by_day(
+        self, table: Table, start: date, end: date, *, where: ds.Expression | None = None
+    ) -> dict[date, int]:
+        """Rows a day with start <= event_date < end; days without rows are left out."""
+        found = self.dataset(table, start, end, where=where).to_table(columns=["event_date"])
+        counted = found.group_by("event_date").aggregate([([], "count_all")])
+        days, counts = counted["event_date"].to_pylist(), counted["count_all"].to_pylist()
+        return dict(sorted(zip(days, counts, strict=True)))
+
+    def replace_days(self, table: Table, start: date, end: date, frame: pl.DataFrame) -> int:
+        """Replaces start <= event_date < end by the frame's rows in one commit; the new version.
+
+        Raises PredictFlowError for a row outside the range, before anything is written.
+        """
+        outside = frame.filter((pl.col("event_date") < start) | (pl.col("event_date") >= end))
+        if outside.height:
+            raise PredictFlowError(
+                f"table {table.name}: {outside.height} rows lie outside {start} to {end} "
+                f"(first: {outside['event_date'][0]})"
+            )
+        self._create(table)
+        write_deltalake(
+            self.uri(table),
+            _arrow(table, frame.sort(["event_date", *table.sort_by])),
+            mode="overwrite",
+            predicate=f"event_date >= '{start}' AND event_date < '{end}'",
+        )
+        version = self.version(table)
+        assert version is not None
+        return version
+
+    def position(self, table: Table, source_id: str) -> int:
+        """Up to where a source was landed: the next offset to read, 0 for a new source."""
+        delta = self.open(table)
+        found = delta.transaction_version(source_id) if delta else None
+        return 0 if found is None else found
+
+    def append(
+        self, table: Table, frame: pl.DataFrame, *, source_id: str, start: int, end: int
+    ) -> int:
+        """Appends rows together with the position `end` of their source, in one commit.
+
+        `start` is the position that the rows were read from; where the table says otherwise,
+        another writer was faster and nothing is written. Returns the new version.
+        """
+        self._create(table)
+        # The position is read from the very snapshot that the commit builds on: a fresher one
+        # with a higher position is refused here, a concurrent commit by Delta itself.
+        delta = DeltaTable(self.uri(table))
+        landed = delta.transaction_version(source_id) or 0
+        if landed != start:
+            raise PredictFlowError(
+                f"table {table.name}: source {source_id[:12]} was landed up to {landed} by another "
+                f"writer, not up to {start}; start the ingestion again"
+            )
+        write_deltalake(
+            delta,
+            _arrow(table, frame),
+            mode="append",
+            partition_by=list(table.partition_by),
+            commit_properties=CommitProperties(app_transactions=[Transaction(source_id, end)]),
+        )
+        return delta.version()
+
+    def _create(self, table: Table) -> None:
+        DeltaTable.create(
+            self.uri(table), table.schema, mode="ignore", partition_by=list(table.partition_by)
+        )
+
+
+def versions(lake: Lake, tables: Iterable[Table]) -> dict[str, int]:
+    """The newest version of each table that exists, by name: what a training run records."""
+    found = {table.name: lake.version(table) for table in tables}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def column_docs(table: Table, docs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Name, type and description of each column, for people who look the table up."""
+    return [
+        {"name": field.name, "type": str(field.type), "description": docs.get(field.name, "")}
+        for field in table.schema
+    ]
+
+
+def _arrow(table: Table, frame: pl.DataFrame) -> pa.Table:
+    return frame.select(table.schema.names).to_arrow().cast(table.schema)
