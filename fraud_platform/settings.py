@@ -7,6 +7,7 @@ A setting's environment variable is its path in capitals: `[training] window_day
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,13 @@ class SettingsError(PredictFlowError):
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
+
+
+class Source(_Section, frozen=True):
+    """How files in the inbox name their columns."""
+
+    map: str = ""
+    """`field=column` pairs with commas between them, for columns that have other names."""
 
 
 class Quality(_Section, frozen=True):
@@ -87,8 +95,9 @@ class Settings(_Section, frozen=True):
 
     data_dir: Path = Path(".predictflow")
     """Where everything made is kept: lake, bundles, tracking, online store, Dagster's history."""
-    first_day: str = "2018-01-01"
-    """The first daily partition (YYYY-MM-DD, UTC)."""
+    first_day: date | None = None
+    """The first daily partition (UTC); by default the earliest day that was landed."""
+    source: Source = Source()
     quality: Quality = Quality()
     labels: Labels = Labels()
     training: Training = Training()

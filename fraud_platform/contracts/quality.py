@@ -1,0 +1,144 @@
+"""What a day in the lake must hold, as pandera models, and which rows break it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+from fraud_platform.clock import DAY_US, EPOCH
+from fraud_platform.contracts.events import MAX_AMOUNT
+
+_ID = {"min_value": 1, "max_value": 64}
+SHOWN = 20
+
+
+def _falls_on(data: pa.PolarsData, time: str) -> pl.LazyFrame:
+    day = pl.lit(EPOCH) + pl.duration(days=pl.col(time) // DAY_US)
+    return data.lazyframe.select(day == pl.col("event_date"))
+
+
+class RawTransactions(pa.DataFrameModel):
+    """`raw_transactions`: clean, deduplicated days."""
+
+    event_date: pl.Date
+    transaction_id: str = pa.Field(str_length=_ID)
+    timestamp_us: int
+    user_id: str = pa.Field(str_length=_ID)
+    merchant_id: str = pa.Field(str_length=_ID)
+    device_id: str = pa.Field(str_length=_ID, nullable=True)
+    amount_cents: int = pa.Field(gt=0, le=MAX_AMOUNT * 100)
+
+    class Config:
+        strict = True
+        unique = ["event_date", "transaction_id"]
+
+    @pa.dataframe_check(name="within_day")
+    def within_day(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        """Each transaction lies in the day that it is filed under."""
+        return _falls_on(data, "timestamp_us")
+
+
+class TransactionLabels(pa.DataFrameModel):
+    """`transaction_labels`: what became known on a day."""
+
+    event_date: pl.Date
+    transaction_id: str = pa.Field(str_length=_ID)
+    labelled_at_us: int
+    is_fraud: bool
+    label_source: str = pa.Field(nullable=True)
+    timestamp_us: int = pa.Field(nullable=True)
+    user_id: str = pa.Field(nullable=True)
+    merchant_id: str = pa.Field(nullable=True)
+    amount_cents: int = pa.Field(nullable=True)
+
+    class Config:
+        strict = True
+        unique = ["event_date", "transaction_id"]
+
+    @pa.dataframe_check(name="within_day")
+    def within_day(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        """Each label became known on the day that it is filed under."""
+        return _falls_on(data, "labelled_at_us")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named rule of a table, shown as one asset check."""
+
+    name: str
+    description: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a rule came out: how many rows break it, and the first of them."""
+
+    rule: Rule
+    failing: int = 0
+    rows: Sequence[dict[str, Any]] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.failing == 0
+
+
+SCHEMA = Rule("schema", "Columns, types and required values are as the table's contract says.")
+AMOUNT_IN_RANGE = Rule("amount_in_range", "Amounts are over 0 and up to 1,000,000.")
+USER_ID_NOT_NULL = Rule("user_id_not_null", "Every transaction names its user.")
+TRANSACTION_ID_UNIQUE = Rule("transaction_id_unique", "No transaction_id twice within a day.")
+WITHIN_DAY = Rule("within_day", "Rows lie within the UTC day that they are filed under.")
+
+RAW_RULES = (SCHEMA, AMOUNT_IN_RANGE, USER_ID_NOT_NULL, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
+LABEL_RULES = (SCHEMA, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
+
+
+def check_frame(
+    frame: pl.DataFrame, model: type[pa.DataFrameModel], rules: Sequence[Rule]
+) -> list[Outcome]:
+    """One outcome a rule, in the rules' order; failing rows carry their id and the value found."""
+    try:
+        model.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases = list(error.failure_cases.iter_rows(named=True))
+    else:
+        cases = []
+    names = {rule.name for rule in rules}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for case in cases:
+        rule = _rule_of(case)
+        found.setdefault(rule if rule in names else SCHEMA.name, []).append(_describe(case, frame))
+    return [
+        Outcome(rule, len(found.get(rule.name, [])), found.get(rule.name, [])[:SHOWN])
+        for rule in rules
+    ]
+
+
+def _rule_of(case: dict[str, Any]) -> str:
+    check, column = case["check"], case["column"]
+    if check == "multiple_fields_uniqueness":
+        return TRANSACTION_ID_UNIQUE.name
+    if check == "within_day":
+        return WITHIN_DAY.name
+    if column == "user_id" and check == "not_nullable":
+        return USER_ID_NOT_NULL.name
+    if column == "amount_cents" and check.startswith(("greater_than", "less_than")):
+        return AMOUNT_IN_RANGE.name
+    return SCHEMA.name
+
+
+def _describe(case: dict[str, Any], frame: pl.DataFrame) -> dict[str, Any]:
+    described = {"check": case["check"], "column": case["column"], "found": case["failure_case"]}
+    index = case["index"]
+    if index is None:  # a fault of the whole column
+        return described
+    row = frame.row(index, named=True)
+    return {
+        "event_date": str(row["event_date"]),
+        "transaction_id": row["transaction_id"],
+        **described,
+        "found": str(row.get(case["column"], case["failure_case"])),
+    }

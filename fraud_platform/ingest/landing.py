@@ -1,0 +1,157 @@
+"""Landing a file: its rows, its rejects and the position they were read up to, commit by commit."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from fraud_platform.clock import DAY_US, day_of
+from fraud_platform.contracts.tables import LANDED_EVENTS
+from fraud_platform.ingest.mapping import FieldMap, IngestError
+from fraud_platform.ingest.readers import Batch, Rejected, SourceFile
+from fraud_platform.ingest.rules import check
+from fraud_platform.lake.store import Lake
+
+Progress = Callable[[int], None]
+_VALUE = re.compile(r"'[^']*'|\d\S*")  # reasons are counted without the values in them
+
+
+@dataclass
+class Landed:
+    """What landing one file did. Counts are rows of this run; `skipped` were landed before."""
+
+    source: str
+    source_id: str
+    transactions: int = 0
+    labels: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    days: Counter[date] = field(default_factory=Counter)
+    label_days: Counter[date] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def land_file(
+    lake: Lake,
+    path: Path,
+    fields: FieldMap,
+    *,
+    maturity_days: int,
+    progress: Progress = lambda _rows: None,
+) -> Landed:
+    """Lands a file's records in `landed_events`, each exactly once however often it is called.
+
+    The lake says where to go on: every commit carries the position (records read) of the source,
+    which is known by its decompressed content and its mapping. Raises IngestError, with nothing
+    landed, for a file of the wrong shape or without one acceptable record.
+    """
+    file = SourceFile(path)
+    key = msgspec.json.encode([file.digest(), fields.kind, dict(fields.columns), maturity_days])
+    landed = Landed(path.name, sha256(key).hexdigest())
+    position = landed.skipped = lake.position(LANDED_EVENTS, landed.source_id)
+    progress(position)
+    for batch in file.batches(fields, position):
+        accepted, rejected = check(batch, fields, _now_us())
+        if batch.start == 0 and not accepted.height:
+            _refuse(path, batch, rejected)
+        if batch.start < position:  # the batch size changed between two runs
+            accepted = accepted.filter(pl.col("offset") >= position)
+            rejected = [record for record in rejected if record.offset >= position]
+        rows = _rows(landed, accepted, rejected, fields, maturity_days)
+        lake.append(LANDED_EVENTS, rows, source_id=landed.source_id, start=position, end=batch.end)
+        position = batch.end
+        progress(position)
+    if position == 0:
+        raise IngestError(f"{path} holds no records: there is nothing to land")
+    return landed
+
+
+def _refuse(path: Path, batch: Batch, rejected: list[Rejected]) -> None:
+    if not rejected:
+        raise IngestError(f"{path} holds no records: there is nothing to land")
+    reason, count = Counter(record.reason for record in rejected).most_common(1)[0]
+    raise IngestError(
+        f"{path}: none of the first {batch.end} records can be taken, so nothing was landed; "
+        f"{count} of them: {reason}. First record: {rejected[0].raw[:200]!r}. "
+        "Mend the file, or say with --map which column is which"
+    )
+
+
+def _rows(
+    landed: Landed,
+    accepted: pl.DataFrame,
+    rejected: list[Rejected],
+    fields: FieldMap,
+    maturity_days: int,
+) -> pl.DataFrame:
+    """One frame of landed_events of a batch; counts what is in it."""
+    now_us = _now_us()
+    common = {
+        "source": pl.lit(landed.source),
+        "source_id": pl.lit(landed.source_id),
+        "partition": pl.lit(0, pl.Int32),
+        "landed_at_us": pl.lit(now_us, pl.Int64),
+    }
+    parts: list[pl.DataFrame] = []
+    if fields.kind == "transactions":
+        columns = "offset transaction_id timestamp_us user_id merchant_id device_id amount_cents"
+        transactions = accepted.select(
+            *columns.split(), kind=pl.lit("transaction"), event_date=_day("timestamp_us")
+        )
+        landed.transactions += transactions.height
+        landed.days.update(_count(transactions))
+        parts.append(transactions)
+    labels = _labels(accepted, fields, maturity_days)
+    landed.labels += labels.height
+    landed.label_days.update(_count(labels))
+    rejects = pl.DataFrame(
+        {
+            "offset": [record.offset for record in rejected],
+            "reason": [record.reason for record in rejected],
+            "raw": [record.raw for record in rejected],
+        },
+        schema={"offset": pl.Int64, "reason": pl.String, "raw": pl.Binary},
+    ).with_columns(kind=pl.lit("rejected"), event_date=pl.lit(day_of(now_us)))
+    landed.rejected += rejects.height
+    landed.reasons.update(_VALUE.sub("…", record.reason) for record in rejected)
+    frame = pl.concat([*parts, labels, rejects], how="diagonal").with_columns(**common)
+    missing = [name for name in LANDED_EVENTS.schema.names if name not in frame.columns]
+    return frame.with_columns(pl.lit(None).alias(name) for name in missing)
+
+
+def _labels(accepted: pl.DataFrame, fields: FieldMap, maturity_days: int) -> pl.DataFrame:
+    matured = pl.col("timestamp_us") + maturity_days * DAY_US
+    known = pl.coalesce("labelled_at_us", matured)
+    source = pl.coalesce("source", pl.lit("file")) if fields.kind == "labels" else pl.lit("file")
+    return (
+        accepted.filter(pl.col("is_fraud").is_not_null())
+        .with_columns(labelled_at_us=known)
+        .select(
+            "offset",
+            "transaction_id",
+            "is_fraud",
+            "labelled_at_us",
+            kind=pl.lit("label"),
+            event_date=_day("labelled_at_us"),
+            label_source=source,
+        )
+    )
+
+
+def _day(column: str) -> pl.Expr:
+    return pl.from_epoch(pl.col(column), time_unit="us").dt.date()
+
+
+def _count(frame: pl.DataFrame) -> dict[date, int]:
+    return dict(frame.group_by("event_date").len().iter_rows())
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
