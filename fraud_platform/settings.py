@@ -155,11 +155,17 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
         raise SettingsError(f"settings file {path}: {error}") from error
     origin = _overlay(tree, environ)
     try:
-        settings = msgspec.convert(tree, Settings, strict=False)
+        settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(error, origin, path)) from error
     _check(settings)
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.absolute())
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError(f"expected a path, got {value!r}")
 
 
 def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandera.polars as pa
 import polars as pl
+from pandera.api.polars.model_config import BaseConfig
 from pandera.errors import SchemaErrors
 
 from fraud_platform.clock import DAY_US, EPOCH
@@ -20,20 +21,28 @@ def _falls_on(data: pa.PolarsData, time: str) -> pl.LazyFrame:
     return data.lazyframe.select(day == pl.col("event_date"))
 
 
-class RawTransactions(pa.DataFrameModel):
-    """`raw_transactions`: clean, deduplicated days."""
+class _Daily(pa.DataFrameModel):
+    """What holds in every table of days."""
 
     event_date: pl.Date
     transaction_id: str = pa.Field(str_length=_ID)
+
+    class Config(BaseConfig):
+        strict = True
+
+    @pa.dataframe_check(name="transaction_id_unique")
+    def transaction_id_unique(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        return data.lazyframe.select(pl.struct("event_date", "transaction_id").is_unique())
+
+
+class RawTransactions(_Daily):
+    """`raw_transactions`: clean, deduplicated days."""
+
     timestamp_us: int
     user_id: str = pa.Field(str_length=_ID)
     merchant_id: str = pa.Field(str_length=_ID)
     device_id: str = pa.Field(str_length=_ID, nullable=True)
     amount_cents: int = pa.Field(gt=0, le=MAX_AMOUNT * 100)
-
-    class Config:
-        strict = True
-        unique = ["event_date", "transaction_id"]
 
     @pa.dataframe_check(name="within_day")
     def within_day(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
@@ -41,11 +50,9 @@ class RawTransactions(pa.DataFrameModel):
         return _falls_on(data, "timestamp_us")
 
 
-class TransactionLabels(pa.DataFrameModel):
+class TransactionLabels(_Daily):
     """`transaction_labels`: what became known on a day."""
 
-    event_date: pl.Date
-    transaction_id: str = pa.Field(str_length=_ID)
     labelled_at_us: int
     is_fraud: bool
     label_source: str = pa.Field(nullable=True)
@@ -53,10 +60,6 @@ class TransactionLabels(pa.DataFrameModel):
     user_id: str = pa.Field(nullable=True)
     merchant_id: str = pa.Field(nullable=True)
     amount_cents: int = pa.Field(nullable=True)
-
-    class Config:
-        strict = True
-        unique = ["event_date", "transaction_id"]
 
     @pa.dataframe_check(name="within_day")
     def within_day(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
@@ -119,10 +122,8 @@ def check_frame(
 
 def _rule_of(case: dict[str, Any]) -> str:
     check, column = case["check"], case["column"]
-    if check == "multiple_fields_uniqueness":
-        return TRANSACTION_ID_UNIQUE.name
-    if check == "within_day":
-        return WITHIN_DAY.name
+    if check in (TRANSACTION_ID_UNIQUE.name, WITHIN_DAY.name):
+        return check
     if column == "user_id" and check == "not_nullable":
         return USER_ID_NOT_NULL.name
     if column == "amount_cents" and check.startswith(("greater_than", "less_than")):

@@ -82,3 +82,24 @@ TRANSACTION_LABELS = Table(
     ),
     sort_by=("labelled_at_us", "transaction_id"),
 )
+
+COLUMN_DOCS = {
+    "kind": "transaction, label or rejected.",
+    "event_date": "UTC day that the row is filed under.",
+    "source": "File name or topic that the record came from.",
+    "source_id": "sha256 of the file's content and mapping.",
+    "partition": "Partition of the topic; 0 for a file.",
+    "offset": "Record number in the file, or offset in the partition.",
+    "landed_at_us": "When the record was landed, in microseconds UTC.",
+    "transaction_id": "The transaction, unique within its day.",
+    "timestamp_us": "When the payment was made, in microseconds UTC.",
+    "user_id": "Who pays.",
+    "merchant_id": "Who is paid.",
+    "device_id": "The device that was used, where known.",
+    "amount_cents": "Amount in cents.",
+    "is_fraud": "The label's verdict.",
+    "labelled_at_us": "From when on the label was known, in microseconds UTC.",
+    "label_source": "Who labelled.",
+    "reason": "Why the record was rejected.",
+    "raw": "The rejected record's bytes.",
+}

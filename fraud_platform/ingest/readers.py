@@ -97,6 +97,10 @@ class SourceFile:
         except OSError as error:
             raise IngestError(f"{self.path} can't be read to its end: {error}") from error
 
+    def expected_rows(self) -> int:
+        """Records in the file where its format says so, else 0."""
+        return pq.read_metadata(self.path).num_rows if self.format == "parquet" else 0
+
     def batches(self, fields: FieldMap, skip: int = 0) -> Iterator[Batch]:
         """The file's records from position `skip` on; raises IngestError for a wrong shape."""
         reader = {"parquet": _parquet, "ndjson": _ndjson, "csv": _csv}[self.format]

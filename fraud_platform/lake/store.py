@@ -1,10 +1,9 @@
 """Reading and replacing days of Delta tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -157,14 +156,6 @@ def versions(lake: Lake, tables: Iterable[Table]) -> dict[str, int]:
     """The newest version of each table that exists, by name: what a training run records."""
     found = {table.name: lake.version(table) for table in tables}
     return {name: version for name, version in found.items() if version is not None}
-
-
-def column_docs(table: Table, docs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Name, type and description of each column, for people who look the table up."""
-    return [
-        {"name": field.name, "type": str(field.type), "description": docs.get(field.name, "")}
-        for field in table.schema
-    ]
 
 
 def _arrow(table: Table, frame: pl.DataFrame) -> pa.Table:

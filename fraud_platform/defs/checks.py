@@ -1,0 +1,89 @@
+"""Asset checks from rules: specified beside the asset, reported before anything is committed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import dagster as dg
+
+from fraud_platform.contracts.quality import Outcome, Rule
+from fraud_platform.errors import PredictFlowError
+
+
+def specs(asset: str, rules: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            rule.name, asset=asset, description=rule.description, blocking=rule.blocking
+        )
+        for rule in rules
+    ]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns a fault that only a person can mend into a failure that isn't tried again."""
+    try:
+        yield
+    except PredictFlowError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def enforce(
+    context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]
+) -> list[dg.AssetCheckResult]:
+    """The results to return with the materialisation; raises before the commit if a rule blocks.
+
+    A blocking check stops what is downstream, but by then the rows would be in the table. So the
+    failed evaluations are logged here and the asset fails: the former data stay as they are.
+    """
+    failed = [o for o in outcomes if not o.passed and o.rule.blocking]
+    if not failed:
+        return [
+            dg.AssetCheckResult(
+                check_name=outcome.rule.name,
+                passed=outcome.passed,
+                severity=_severity(outcome),
+                metadata=_metadata(outcome),
+            )
+            for outcome in outcomes
+        ]
+    for outcome in outcomes:
+        context.log_event(
+            # Dagster takes check evaluations here; only its annotation doesn't say so.
+            dg.AssetCheckEvaluation(  # pyright: ignore[reportArgumentType]
+                asset_key=context.asset_key,
+                check_name=outcome.rule.name,
+                passed=outcome.passed,
+                severity=_severity(outcome),
+                metadata=_metadata(outcome),
+                blocking=outcome.rule.blocking,
+            )
+        )
+    broken = ", ".join(f"{o.rule.name} ({o.failing} rows)" for o in failed)
+    raise dg.Failure(
+        f"{context.asset_key.to_user_string()}: {broken}. Nothing was written, the former data "
+        "stay. The check names the rows: mend them at their source and land them again.",
+        metadata={o.rule.name: _table(o) for o in failed},
+        allow_retries=False,
+    )
+
+
+def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if outcome.rule.blocking else dg.AssetCheckSeverity.WARN
+
+
+def _metadata(outcome: Outcome) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {"failing_rows": dg.MetadataValue.int(outcome.failing)}
+    if outcome.rows:
+        metadata["rows"] = _table(outcome)
+    return metadata
+
+
+def _table(outcome: Outcome) -> dg.MetadataValue:
+    records = [
+        dg.TableRecord({key: "" if value is None else str(value) for key, value in row.items()})
+        for row in outcome.rows
+    ]
+    names = dict.fromkeys(name for row in outcome.rows for name in row)
+    return dg.MetadataValue.table(
+        records, schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names])
+    )
