@@ -35,7 +35,7 @@ def attach_transactions(landed: pl.DataFrame, transactions: pl.DataFrame) -> pl.
 def latest_labels(labels: pl.DataFrame) -> pl.DataFrame:
     """One row per transaction of `transaction_labels` rows: what was known last."""
     return labels.sort("labelled_at_us", maintain_order=True).unique(
-        "transaction_id", keep="last", maintain_order=True
+        ["transaction_id", "timestamp_us"], keep="last", maintain_order=True
     )
 
 

@@ -1,0 +1,104 @@
+"""`evaluation_report`: how the day's model does on days that nothing was chosen on."""
+
+import base64
+
+import dagster as dg
+import msgspec
+
+from fraud_platform.defs import checks, metadata
+from fraud_platform.defs.fraud_model import fraud_model
+from fraud_platform.defs.partitions import daily, last_day, retry, run_a_day
+from fraud_platform.defs.resources import Platform
+from fraud_platform.lake.training_rows import labelled_rows
+from fraud_platform.modelling.costs import costs_of
+from fraud_platform.modelling.dataset import prepare
+from fraud_platform.modelling.record import (
+    EVALUATION,
+    TRAINING,
+    EvaluationRecord,
+    TrainingRecord,
+)
+from fraud_platform.registry import MODEL_NAME, Registry
+
+
+@dg.asset(
+    deps=[fraud_model],
+    partitions_def=daily,
+    backfill_policy=run_a_day,
+    retry_policy=retry,
+    group_name="model",
+    owners=metadata.ML_TEAM,
+    kinds={"scikitlearn", "mlflow"},
+)
+def evaluation_report(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult:
+    """Metrics, slices and plots of the day's model on the last days of its window.
+
+    Reads the table versions that training recorded, so both speak of the same rows. The report is
+    one HTML page in MLflow; the plots are here as well.
+    """
+    from fraud_platform.modelling.evaluate import evaluate  # noqa: PLC0415 - scikit-learn
+    from fraud_platform.modelling.plots import Caption, plot_all  # noqa: PLC0415 - matplotlib
+    from fraud_platform.modelling.predict import load_booster, predict  # noqa: PLC0415
+    from fraud_platform.modelling.report import Report, render  # noqa: PLC0415
+    from fraud_platform.modelling.scored import with_scores  # noqa: PLC0415
+    from fraud_platform.modelling.slices import by_slice  # noqa: PLC0415
+
+    settings, day = platform.settings, last_day(context).date()
+    registry, costs = Registry(settings), costs_of(settings.training)
+    with checks.explained():
+        registered = registry.newest(day.isoformat())
+        record: TrainingRecord = registry.document(registered.run_id, TRAINING, TrainingRecord)
+        split, threshold = record.split, record.threshold
+        rows = labelled_rows(
+            platform.lake, split.window.start, split.window.end, day, record.table_versions
+        )
+        test = prepare(rows, split, settings.labels, settings.training, record.features).test
+        with registry.model_file(registered.version) as path:
+            booster = load_booster(path.read_bytes(), record.features)
+        scored = with_scores(test.rows, predict(booster, test.matrix))
+        metrics = evaluate(scored, threshold.value, costs)
+        name = f"{MODEL_NAME} v{registered.version}"
+        plots = plot_all(
+            scored, threshold.value, costs, booster, Caption(model=name, period=str(split.test))
+        )
+        page = render(
+            Report(
+                model_name=MODEL_NAME,
+                model_version=f"v{registered.version}",
+                partition=record.partition,
+                split=split,
+                threshold=threshold,
+                metrics=metrics,
+                slices=by_slice(scored, threshold.value, costs),
+                table_versions=record.table_versions,
+                plots=plots,
+            )
+        )
+        evaluation = EvaluationRecord(
+            partition=record.partition,
+            model_version=registered.version,
+            metrics=metrics.as_dict(),
+        )
+        registry.add(
+            registered.run_id,
+            metrics={f"test_{name}": value for name, value in metrics.as_dict().items()},
+            files={
+                EVALUATION: msgspec.json.encode(evaluation),
+                "report.html": page.encode(),
+                **{f"plots/{name}.png": png for name, png in plots.items()},
+            },
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "model": name,
+            "test": str(split.test),
+            **{name: dg.MetadataValue.float(value) for name, value in metrics.as_dict().items()},
+            **{name: _picture(name, png) for name, png in plots.items()},
+        }
+    )
+
+
+def _picture(name: str, png: bytes) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,185 @@
+"""The model registry: MLflow behind the few calls that the platform makes.
+
+Our own thin layer rather than dagster-mlflow's resource, whose end hook leaves a run RUNNING when
+the last node is an asset check. MLflow takes seconds to import, so it is imported in the calls.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fraud_platform.errors import PredictFlowError
+from fraud_platform.modelling.bundle import sha256_of
+from fraud_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import xgboost as xgb
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_NAME = "fraud_detector"
+EXPERIMENT = "fraud_detector"
+CHAMPION = "champion"
+_PARTITION, _SHA256 = "partition", "sha256"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered model version: its number, its training run, its day, its model's sha256."""
+
+    version: str
+    run_id: str
+    partition: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The tracking server and registry that the settings name."""
+
+    settings: Settings
+
+    def register(
+        self,
+        booster: "xgb.Booster",
+        partition: str,
+        *,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        documents: Mapping[str, Any],
+    ) -> Registered:
+        """Logs a training run and registers its model; the run fails as a whole or not at all.
+
+        `documents` become JSON artifacts of the run, by name. The model is kept as UBJ.
+        """
+        import mlflow  # noqa: PLC0415
+        import mlflow.xgboost  # noqa: PLC0415
+        from mlflow.models import ModelSignature  # noqa: PLC0415
+        from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
+
+        client = self._client()
+        signature = ModelSignature(
+            inputs=Schema([ColSpec(DataType.double, name) for name in booster.feature_names or []]),
+            outputs=Schema([ColSpec(DataType.double)]),
+        )
+        with mlflow.start_run(
+            experiment_id=self._experiment(client), run_name=partition, tags=dict(tags)
+        ) as run:
+            mlflow.log_params(dict(params))
+            mlflow.log_metrics(dict(metrics))
+            for name, document in documents.items():
+                mlflow.log_text(msgspec.json.encode(document).decode(), name)
+            logged = mlflow.xgboost.log_model(
+                booster,
+                name="model",
+                signature=signature,
+                model_format="ubj",
+                # Named, because working them out takes MLflow twenty seconds.
+                pip_requirements=["xgboost"],
+                registered_model_name=MODEL_NAME,
+            )
+        version = str(logged.registered_model_version)
+        with self.model_file(version) as path:
+            digest = sha256_of(path)
+        for key, value in ((_PARTITION, partition), (_SHA256, digest)):
+            client.set_model_version_tag(MODEL_NAME, version, key, value)
+        return Registered(version, run.info.run_id, partition, digest)
+
+    def newest(self, partition: str) -> Registered:
+        """The version trained last for a day; raises PredictFlowError where there is none."""
+        found = self._client().search_model_versions(
+            f"name = '{MODEL_NAME}' and tags.{_PARTITION} = '{partition}'"
+        )
+        if not found:
+            raise PredictFlowError(
+                f"no model was trained for {partition}; materialise fraud_model of that day: "
+                f"predictflow materialize --from {partition} --to {partition} --select fraud_model"
+            )
+        return _registered(max(found, key=lambda one: int(one.version)))
+
+    def champion(self) -> Registered | None:
+        """The version that carries the alias `champion`, or None."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            found = self._client().get_model_version_by_alias(MODEL_NAME, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+        return _registered(found)
+
+    def set_champion(self, version: str) -> None:
+        self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+    @contextmanager
+    def model_file(self, version: str) -> "Iterator[Path]":
+        """The version's `model.ubj`, for the length of the block."""
+        import mlflow.artifacts  # noqa: PLC0415
+
+        self._client()
+        with tempfile.TemporaryDirectory(prefix="predictflow-model-") as folder:
+            mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
+            yield Path(folder) / "model.ubj"
+
+    def document(self, run_id: str, name: str, kind: type) -> Any:
+        """A JSON artifact of a run, decoded; raises PredictFlowError where it isn't there."""
+        import mlflow.artifacts  # noqa: PLC0415
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        self._client()
+        try:
+            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{name}")
+        except (MlflowException, OSError) as error:
+            raise PredictFlowError(f"run {run_id} has no {name}: {error}") from error
+        return msgspec.json.decode(text, type=kind)
+
+    def add(self, run_id: str, *, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
+        """Adds metrics and artifact files to a finished run."""
+        client = self._client()
+        for name, value in metrics.items():
+            client.log_metric(run_id, name, value)
+        with tempfile.TemporaryDirectory(prefix="predictflow-artifacts-") as folder:
+            for name, content in files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            client.log_artifacts(run_id, folder)
+
+    def _client(self) -> "MlflowClient":
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import mlflow  # noqa: PLC0415
+
+        # Its notices ("Created version 1 of model ...") belong in no one's terminal.
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.settings.mlflow_uri)
+        return mlflow.MlflowClient()
+
+    def _experiment(self, client: "MlflowClient") -> str:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found:
+            return found.experiment_id
+        location = self.settings.mlflow_artifacts.as_uri()
+        return client.create_experiment(EXPERIMENT, artifact_location=location)
+
+
+def _registered(found: "ModelVersion") -> Registered:
+    return Registered(
+        str(found.version),
+        found.run_id or "",
+        found.tags.get(_PARTITION, ""),
+        found.tags.get(_SHA256, ""),
+    )
