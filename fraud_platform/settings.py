@@ -95,6 +95,8 @@ class Settings(_Section, frozen=True):
 
     data_dir: Path = Path(".predictflow")
     """Where everything made is kept: lake, bundles, tracking, online store, Dagster's history."""
+    dagster_dir: Path | None = None
+    """Where Dagster keeps its history; by default `dagster` in data_dir. dagster.yaml reads it."""
     first_day: date | None = None
     """The first daily partition (UTC); by default the earliest day that was landed."""
     source: Source = Source()
@@ -132,10 +134,6 @@ class Settings(_Section, frozen=True):
     def mlflow_artifacts(self) -> Path:
         return self.data_dir / "mlartifacts"
 
-    @property
-    def dagster_dir(self) -> Path:
-        return self.data_dir / "dagster"
-
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:
     """The settings of this process; raises SettingsError naming the setting and the mend.
@@ -159,7 +157,12 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(error, origin, path)) from error
     _check(settings)
-    return msgspec.structs.replace(settings, data_dir=settings.data_dir.absolute())
+    data_dir = settings.data_dir.absolute()
+    return msgspec.structs.replace(
+        settings,
+        data_dir=data_dir,
+        dagster_dir=(settings.dagster_dir or data_dir / "dagster").absolute(),
+    )
 
 
 def _decode(kind: type, value: Any) -> Any:

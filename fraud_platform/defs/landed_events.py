@@ -12,6 +12,7 @@ from fraud_platform.defs.partitions import daily, one_run, retry, window
 from fraud_platform.defs.resources import Platform
 from fraud_platform.ingest.inbox import land_inbox
 from fraud_platform.ingest.landing import Landed
+from fraud_platform.lake.store import Lake
 
 
 @dg.asset(
@@ -33,7 +34,7 @@ def landed_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     settings = platform.settings
     with checks.explained():
         landed, refused = land_inbox(settings, platform.lake, progress.report)
-    metadata.describe_days(context, day_metadata(platform, start, end))
+    metadata.describe_days(context, rows_by_day(platform.lake, start, end))
     if refused:
         raise dg.Failure(
             "Some files of the inbox can't be landed; the others were. " + " | ".join(refused),
@@ -42,10 +43,10 @@ def landed_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     return dg.MaterializeResult(metadata=landing_metadata(landed))
 
 
-def day_metadata(platform: Platform, start: date, end: date) -> dict[date, dict[str, int]]:
+def rows_by_day(lake: Lake, start: date, end: date) -> dict[date, dict[str, int]]:
     """Rows landed for each day, by kind."""
     kinds = {
-        name: platform.lake.count_by_day(LANDED_EVENTS, start, end, where=ds.field("kind") == kind)
+        name: lake.count_by_day(LANDED_EVENTS, start, end, where=ds.field("kind") == kind)
         for name, kind in (("dagster/row_count", "transaction"), ("labels", "label"))
     }
     days = sorted({day for counts in kinds.values() for day in counts})

@@ -1,6 +1,5 @@
 """`online_features`: what the service needs to know of users and merchants at the day's end."""
 
-
 import dagster as dg
 
 from fraud_platform import progress

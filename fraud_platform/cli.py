@@ -1,0 +1,171 @@
+"""The `predictflow` command. Only click is imported here: `--help` must be instant."""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from fraud_platform.errors import PredictFlowError
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+class _Group(click.Group):
+    """Prints a fault that a person can mend as one line and leaves with status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PredictFlowError as error:
+            click.echo(f"predictflow: {error}", err=True)
+            sys.exit(1)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+mapping = click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Which column of the file holds a field; may be given more than once, or with commas. "
+    "Fields: transaction_id, timestamp, user_id, merchant_id, amount, device_id, is_fraud, "
+    "labelled_at.",
+)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from predictflow.toml and PREDICTFLOW_* variables; `predictflow doctor` "
+    "shows them. The usual way: ingest, materialize, serve.",
+)
+@click.version_option(package_name="predictflow")
+def main() -> None:
+    """From raw card transactions to a served fraud decision."""
+
+
+@main.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Run on this file of transactions instead of simulated ones.",
+)
+@mapping
+@as_json
+def demo(data: Path | None, maps: tuple[str, ...], as_json: bool) -> None:
+    """The whole way once: land, build, train, report, deploy, and ask the service.
+
+    \b
+      predictflow demo
+      predictflow demo --data payments.parquet --map timestamp=paid_at,user_id=card
+    """
+    from fraud_platform.commands.demo import run_demo  # noqa: PLC0415
+
+    run_demo(data, maps, as_json=as_json)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@mapping
+@click.option("--labels", is_flag=True, help="The files hold labels, not transactions.")
+@as_json
+def ingest(files: tuple[Path, ...], maps: tuple[str, ...], labels: bool, as_json: bool) -> None:
+    """Land FILES in the lake, each record exactly once however often this is run.
+
+    Parquet, NDJSON and CSV, the latter two also .gz or .zst. Records that can't be taken go to the
+    quarantine with the reason (`predictflow quarantine list`). An `is_fraud` column makes labels,
+    known when their maturity has passed or from `labelled_at` on.
+
+    \b
+      predictflow ingest 2026-03-*.ndjson.zst
+      predictflow ingest payments.csv --map timestamp=paid_at --map user_id=card
+      predictflow ingest chargebacks.csv --labels
+    """
+    from fraud_platform.commands.ingest import run_ingest  # noqa: PLC0415
+
+    run_ingest(files, maps, labels=labels, as_json=as_json)
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--start", type=DAY, default="2026-03-01", show_default=True, help="First day.")
+@click.option("--days", default=46, show_default=True)
+@click.option("--users", default=1_500, show_default=True)
+@click.option("--merchants", default=400, show_default=True)
+@click.option("--per-day", default=8_000, show_default=True, help="Transactions a day, on average.")
+@click.option("--fraud-share", default=0.01, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@as_json
+def simulate(out: Path, start: datetime, as_json: bool, **world: float) -> None:
+    """Write a simulated world's transactions, with their labels, to a file.
+
+    The same options always give the same transactions. The format follows the name: .parquet,
+    .ndjson or .csv.
+    """
+    from fraud_platform.commands.simulate import run_simulate  # noqa: PLC0415
+
+    run_simulate(out, start.date(), world, as_json=as_json)
+
+
+@main.command()
+@click.option("--from", "start", type=DAY, required=True, help="First day, YYYY-MM-DD.")
+@click.option("--to", "end", type=DAY, required=True, help="Last day, YYYY-MM-DD.")
+@click.option("--select", help="Assets by name with commas, or in Dagster's selection syntax.")
+@as_json
+def materialize(start: datetime, end: datetime, select: str | None, as_json: bool) -> None:
+    """Make the assets of a range of days.
+
+    Tables and features of the whole range are made in one run with one pass over the data. Without
+    --select the model, its report and the deployment are made for the last day alone; with it they
+    are made for each day that is asked for, oldest first.
+
+    \b
+      predictflow materialize --from 2026-03-01 --to 2026-04-14
+      predictflow materialize --from 2026-04-14 --to 2026-04-14 --select fraud_model+
+      predictflow materialize --from 2026-04-01 --to 2026-04-14 --select "group:tables"
+    """
+    from fraud_platform.commands.materialize import run_materialize  # noqa: PLC0415
+
+    run_materialize(_day(start), _day(end), select, as_json=as_json)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; as set by default.")
+@click.option("--port", type=int, help="Port to listen on, 0 for a free one; as set by default.")
+def serve(host: str | None, port: int | None) -> None:
+    """Answer predictions over HTTP with the model that was deployed last."""
+    from fraud_platform.commands.serve import run_serve  # noqa: PLC0415
+
+    run_serve(host, port)
+
+
+@main.group()
+def quarantine() -> None:
+    """Records that could not be taken."""
+
+
+@quarantine.command("list")
+@click.option("--limit", default=20, show_default=True, help="How many records to show.")
+@as_json
+def quarantine_list(limit: int, as_json: bool) -> None:
+    """Show rejected records, newest first, each with where it came from and why."""
+    from fraud_platform.commands.quarantine import run_list  # noqa: PLC0415
+
+    run_list(limit, as_json=as_json)
+
+
+@main.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Say what is configured, what is reachable and what is stale; status 1 if something is wrong.
+
+    A stale day is no fault of the installation: it is shown, and does not change the status.
+    """
+    from fraud_platform.commands.doctor import run_doctor  # noqa: PLC0415
+
+    run_doctor(as_json=as_json)
+
+
+def _day(moment: datetime) -> date:
+    return moment.date()

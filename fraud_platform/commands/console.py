@@ -1,0 +1,68 @@
+"""What the commands print: bars while work goes on, tables and one JSON document at its end."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from fraud_platform import progress
+
+console = Console(highlight=False)
+_status = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def bars() -> Iterator[None]:
+    """Shows every reported stage as a bar on standard error while the block runs.
+
+    Where standard error is no terminal, each stage is one line when it is done.
+    """
+    shown = Progress(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=_status,
+        disable=not _status.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = shown.add_task(stage, total=total or None)
+        shown.update(tasks[stage], completed=done, total=total or None)
+        if not _status.is_terminal and total and done >= total:
+            _status.print(f"  {stage}: {done:,}")
+
+    with shown, progress.listening(show):
+        yield
+
+
+def emit(document: Mapping[str, Any]) -> None:
+    """Prints a JSON document on standard output."""
+    click.echo(json.dumps(document, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints a table; numbers are right-aligned."""
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
+    console.print(shown)

@@ -1,0 +1,148 @@
+"""`predictflow doctor`: what is configured, what is reachable, what is stale."""
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from fraud_platform.commands import console, dagster_run
+from fraud_platform.contracts.tables import (
+    LANDED_EVENTS,
+    RAW_TRANSACTIONS,
+    TRANSACTION_LABELS,
+    Table,
+)
+from fraud_platform.errors import PredictFlowError
+from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.lake.store import Lake
+from fraud_platform.modelling.bundle import champion_path, read_bundle
+from fraud_platform.settings import Settings, load_settings
+
+State = Literal["ok", "stale", "none yet", "fault"]
+_COLOURS = {"ok": "green", "stale": "yellow", "none yet": "dim", "fault": "red"}
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report, with what to do where something is to be done."""
+
+    about: str
+    state: State
+    says: str
+    mend: str = ""
+
+
+def run_doctor(*, as_json: bool) -> None:
+    settings = load_settings()
+    findings = list(examine(settings))
+    if as_json:
+        document = {"settings": msgspec.to_builtins(settings, enc_hook=str)}
+        console.emit({**document, "findings": [one._asdict() for one in findings]})
+    else:
+        _print(settings, findings)
+    if any(one.state == "fault" for one in findings):
+        sys.exit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything that the doctor looks at, in the order of the data's way."""
+    yield Finding("predictflow", "ok", f"version {version('predictflow')}")
+    yield _checked("data directory", lambda: _writable(settings.data_dir))
+    yield _checked("Dagster", lambda: Finding("Dagster", "ok", str(dagster_run.dagster_home())))
+    lake = Lake(settings.lake_dir)
+    for table in (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES):
+        yield _checked(table.name, lambda table=table: _table(lake, table))
+    yield _checked("online store", lambda: _online(settings))
+    yield _checked("MLflow", lambda: _mlflow(settings))
+    yield _checked("live model", lambda: _model(settings))
+
+
+def _checked(about: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except (PredictFlowError, OSError, sqlite3.Error) as error:
+        return Finding(about, "fault", str(error))
+
+
+def _writable(directory: Path) -> Finding:
+    directory.mkdir(parents=True, exist_ok=True)
+    probe = directory / ".doctor"
+    probe.touch()
+    probe.unlink()
+    return Finding("data directory", "ok", str(directory))
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
+def _table(lake: Lake, table: Table) -> Finding:
+    delta = lake.open(table)
+    days = [] if delta is None else [one["event_date"] for one in delta.partitions()]
+    if delta is None or not days:
+        return Finding(table.name, "none yet", "no rows", "predictflow ingest, then materialize")
+    last = max(date.fromisoformat(str(day)) for day in days)
+    says = f"{len(set(days)):,} days up to {last}, Delta version {delta.version()}"
+    if last < _yesterday():
+        mend = f"predictflow materialize --from {last + timedelta(days=1)} --to {_yesterday()}"
+        return Finding(table.name, "stale", says, mend)
+    return Finding(table.name, "ok", says)
+
+
+def _online(settings: Settings) -> Finding:
+    if not settings.online_store.exists():
+        mend = "materialise online_features"
+        return Finding("online store", "none yet", f"no {settings.online_store}", mend)
+    from feature_repo.write import written_as_of  # noqa: PLC0415
+
+    from fraud_platform.features.state import USER_DAILY  # noqa: PLC0415
+
+    uri = f"{settings.online_store.as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    moment = written_as_of(settings, USER_DAILY)
+    if moment is None:
+        return Finding("online store", "none yet", "empty", "materialise online_features")
+    fresh = moment.date() > _yesterday()
+    return Finding("online store", "ok" if fresh else "stale", f"as of {moment.isoformat()}")
+
+
+def _mlflow(settings: Settings) -> Finding:
+    path = Path(settings.mlflow_uri.removeprefix("sqlite:///"))
+    if not path.exists():
+        return Finding("MLflow", "none yet", f"no {path}", "materialise fraud_model")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM model_versions").fetchone()
+    return Finding("MLflow", "ok", f"{count} model versions in {settings.mlflow_uri}")
+
+
+def _model(settings: Settings) -> Finding:
+    bundle = champion_path(settings.bundles_dir)
+    if bundle is None:
+        return Finding(
+            "live model", "none yet", "nothing was deployed", "materialise deployed_model"
+        )
+    manifest, _ = read_bundle(bundle)
+    says = f"{manifest.model_name} v{manifest.model_version} of {manifest.partition}, verified"
+    state: State = "ok" if manifest.partition >= _yesterday().isoformat() else "stale"
+    return Finding("live model", state, says)
+
+
+def _print(settings: Settings, findings: list[Finding]) -> None:
+    rows = [
+        (f"[{_COLOURS[one.state]}]{one.state}[/]", one.about, one.says, one.mend)
+        for one in findings
+    ]
+    console.table("What there is", ("state", "about", "says", "mend"), rows)
+    tree = msgspec.to_builtins(settings, enc_hook=str)
+    flat = [
+        (f"{section}.{name}" if name else section, str(value))
+        for section, content in tree.items()
+        for name, value in (content.items() if isinstance(content, dict) else [("", content)])
+    ]
+    console.table("Settings", ("setting", "value"), flat)
