@@ -2,20 +2,22 @@
 
     bundles/
       champion                     one line: the name of the live bundle's directory
-      2026-03-01-4f2a.../
+      2026-03-01-v7-4f2a.../
         model.ubj                  XGBoost, UBJ; no pickle anywhere
-        manifest.json              everything else, with the sha256 of each other file
+        manifest.json              everything else, with the sha256 of both files
 
-A bundle is written beside its final name and renamed into place; `champion` is replaced the same
-way, so that a reader sees the old state or the new one and nothing between.
+A bundle is written beside its final name, flushed to the disk and renamed into place; `champion` is
+replaced the same way, so that a reader sees the old state or the new one and nothing between, also
+after a power cut. What a killed writer leaves behind starts with a dot, and nobody looks at it.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -24,6 +26,8 @@ from fraud_platform.errors import PredictFlowError
 POINTER = "champion"
 MANIFEST = "manifest.json"
 MODEL = "model.ubj"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class BundleError(PredictFlowError):
@@ -35,14 +39,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     `partition` is the day (YYYY-MM-DD) at whose end the model could have been trained; `threshold`
     is a probability; `training_window` first and last day of the rows it was fitted on;
-    `table_versions` Delta versions that training read; `reference` histograms of the features.
+    `table_versions` Delta versions that training read; `reference` histograms of the features;
+    `sha256` of the model's bytes, and of this manifest without its own entry there.
     """
 
     model_name: str
     model_version: str
     partition: str
     features: list[str]
-    threshold: float
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
     training_window: tuple[str, str]
     table_versions: dict[str, int]
     metrics: dict[str, float]
@@ -52,69 +57,154 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     sha256: dict[str, str]
 
 
-def sha256_of(path: Path) -> str:
-    """The hex sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_bundle(root: Path, manifest: Manifest, model: Path) -> Path:
     """Writes a bundle below `root` and returns its directory; an equal one is left as it is.
 
-    The manifest's own `sha256` is filled in here. The directory's name carries the partition and
-    the model's hash, so the same model on the same day always has the same name.
+    The manifest's own `sha256` is filled in here. The directory's name carries the partition, the
+    version and the model's hash, so the same model of the same day always has the same name; a
+    damaged bundle of that name is replaced. Raises BundleError where one is there that says
+    something else of the same model, or for a manifest that could not be read back.
     """
-    digest = sha256_of(model)
-    final = root / f"{manifest.partition}-v{manifest.model_version}-{digest[:12]}"
-    if final.is_dir():
-        read_bundle(final)
-        return final
+    raw = model.read_bytes()
+    digest = hashlib.sha256(raw).hexdigest()
+    manifest = _sealed(manifest, digest)
+    name = f"{manifest.partition}-v{manifest.model_version}-{digest[:12]}"
+    if not _NAME.fullmatch(name):
+        raise BundleError(f"{name!r} can't name a bundle: use letters, digits and . _ -")
+    final = root / name
     root.mkdir(parents=True, exist_ok=True)
-    manifest = msgspec.structs.replace(manifest, sha256={MODEL: digest})
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
     try:
-        shutil.copyfile(model, staging / MODEL)
-        (staging / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
         staging.chmod(0o755)
-        staging.rename(final)
-    except BaseException:
+        _write(staging / MODEL, raw)
+        _write(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        _sync(staging)
+        read_bundle(staging)
+        _put_in_place(staging, final, manifest)
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        raise
+    _sync(root)
     return final
 
 
 def point_champion_at(root: Path, bundle: Path) -> None:
-    """Makes `bundle` the live one, in one rename."""
-    staging = root / f".{POINTER}-{os.getpid()}"
-    staging.write_text(bundle.name + "\n")
-    staging.replace(root / POINTER)
+    """Makes `bundle`, a directory below `root`, the live one, in one rename.
+
+    Raises BundleError where it isn't a whole bundle below `root`, and leaves the pointer alone.
+    """
+    if bundle.parent.resolve() != root.resolve():
+        raise BundleError(f"bundle {bundle} isn't in {root}; write it there first")
+    read_bundle(bundle)
+    handle, name = tempfile.mkstemp(prefix=f".{POINTER}-", dir=root)
+    os.close(handle)
+    staging = Path(name)
+    try:
+        staging.chmod(0o644)
+        _write(staging, f"{bundle.name}\n".encode())
+        staging.replace(root / POINTER)
+    finally:
+        staging.unlink(missing_ok=True)
+    _sync(root)
 
 
 def champion_path(root: Path) -> Path | None:
-    """The live bundle's directory, or None where nothing was deployed yet."""
+    """The live bundle's directory, or None where nothing was deployed yet.
+
+    Raises BundleError for a pointer that names anything but a directory right below `root`.
+    """
     try:
-        name = (root / POINTER).read_text().strip()
+        name = (root / POINTER).read_bytes().decode(errors="replace").strip()
     except FileNotFoundError:
         return None
-    if not name or Path(name).name != name:
-        raise BundleError(f"{root / POINTER} names {name!r}, which is not a bundle's directory")
+    if not _NAME.fullmatch(name):
+        raise BundleError(
+            f"{root / POINTER} names {name!r}, which is not a bundle's directory; "
+            "deploy a model again"
+        )
     return root / name
 
 
 def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
     """The verified manifest and model bytes of a bundle; raises BundleError for anything else."""
     try:
-        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
+        written = (directory / MANIFEST).read_bytes()
         model = (directory / MODEL).read_bytes()
     except OSError as error:
         raise BundleError(f"bundle {directory} is incomplete: {error}") from error
-    except msgspec.MsgspecError as error:
+    try:
+        manifest = msgspec.json.decode(written, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"bundle {directory}: {MANIFEST} is not readable: {error}") from error
-    expected = manifest.sha256.get(MODEL)
-    found = hashlib.sha256(model).hexdigest()
-    if found != expected:
-        raise BundleError(
-            f"bundle {directory}: {MODEL} has sha256 {found}, the manifest says {expected}; "
-            "deploy the model again"
-        )
+    found = {MODEL: hashlib.sha256(model).hexdigest(), MANIFEST: _manifest_digest(manifest)}
+    for name, digest in found.items():
+        if manifest.sha256.get(name) != digest:
+            raise BundleError(
+                f"bundle {directory}: {name} has sha256 {digest}, the manifest says "
+                f"{manifest.sha256.get(name)}; deploy the model again"
+            )
     return manifest, model
+
+
+def _sealed(manifest: Manifest, model_digest: str) -> Manifest:
+    """The manifest as a reader will find it, with the model's hash and its own."""
+    bare = msgspec.structs.replace(manifest, sha256={MODEL: model_digest})
+    try:
+        # There and back: JSON has no NaN, and makes an int of a float field a float.
+        bare = msgspec.json.decode(msgspec.json.encode(bare), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BundleError(f"the manifest of model {manifest.model_version}: {error}") from error
+    hashes = {MODEL: model_digest, MANIFEST: _manifest_digest(bare)}
+    return msgspec.structs.replace(bare, sha256=hashes)
+
+
+def _manifest_digest(manifest: Manifest) -> str:
+    """The sha256 over the manifest's values, so that its layout in the file is free."""
+    others = {name: digest for name, digest in manifest.sha256.items() if name != MANIFEST}
+    bare = msgspec.structs.replace(manifest, sha256=others)
+    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()
+
+
+def _put_in_place(staging: Path, final: Path, manifest: Manifest) -> None:
+    """Renames `staging` to `final`, unless an equal bundle is there already."""
+    try:
+        staging.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
+    else:
+        return
+    try:
+        there, _ = read_bundle(final)
+    except BundleError:
+        # A rename can't replace a directory that holds files.
+        damaged = final.rename(staging.with_name(f"{staging.name}-damaged"))
+        staging.rename(final)
+        shutil.rmtree(damaged, ignore_errors=True)
+        return
+    may_differ = {"created_at", "run_id", "sha256"}
+    differing = [
+        name
+        for name in Manifest.__struct_fields__
+        if name not in may_differ and getattr(there, name) != getattr(manifest, name)
+    ]
+    if differing:
+        raise BundleError(
+            f"bundle {final} is there with the same model and another {', '.join(differing)}; "
+            "register the model as a new version"
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    """Makes the names in a directory last through a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
