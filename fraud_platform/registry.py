@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.modelling.bundle import sha256_of
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xgboost as xgb
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models.model import ModelInfo
 
 MODEL_NAME = "fraud_detector"
 EXPERIMENT = "fraud_detector"
@@ -63,9 +64,9 @@ class Registry:
         `documents` become JSON artifacts of the run, by name. The model is kept as UBJ.
         """
         import mlflow  # noqa: PLC0415
-        import mlflow.xgboost  # noqa: PLC0415
         from mlflow.models import ModelSignature  # noqa: PLC0415
         from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
+        from mlflow.xgboost import log_model  # noqa: PLC0415
 
         client = self._client()
         signature = ModelSignature(
@@ -79,21 +80,34 @@ class Registry:
             mlflow.log_metrics(dict(metrics))
             for name, document in documents.items():
                 mlflow.log_text(msgspec.json.encode(document).decode(), name)
-            logged = mlflow.xgboost.log_model(
+            logged = log_model(
                 booster,
                 name="model",
                 signature=signature,
                 model_format="ubj",
                 # Named, because working them out takes MLflow twenty seconds.
                 pip_requirements=["xgboost"],
-                registered_model_name=MODEL_NAME,
             )
-        version = str(logged.registered_model_version)
+        version = self._new_version(client, run.info.run_id, logged)
         with self.model_file(version) as path:
-            digest = sha256_of(path)
+            digest = sha256(path.read_bytes()).hexdigest()
         for key, value in ((_PARTITION, partition), (_SHA256, digest)):
             client.set_model_version_tag(MODEL_NAME, version, key, value)
         return Registered(version, run.info.run_id, partition, digest)
+
+    def _new_version(self, client: "MlflowClient", run_id: str, logged: "ModelInfo") -> str:
+        """Registers a logged model: log_model's own way announces it on the terminal."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            client.create_registered_model(MODEL_NAME)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        found = client.create_model_version(
+            MODEL_NAME, logged.model_uri, run_id, model_id=logged.model_id
+        )
+        return str(found.version)
 
     def newest(self, partition: str) -> Registered:
         """The version trained last for a day; raises PredictFlowError where there is none."""
@@ -158,12 +172,13 @@ class Registry:
 
     def _client(self) -> "MlflowClient":
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import mlflow  # noqa: PLC0415
 
-        # Its notices ("Created version 1 of model ...") belong in no one's terminal.
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        # Set after the import, which sets its own: migrations, and that there is no pip to name.
+        for name in ("alembic", "mlflow.store", "mlflow.utils.environment"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.settings.mlflow_uri)
         return mlflow.MlflowClient()

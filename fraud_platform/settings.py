@@ -73,9 +73,9 @@ class Training(_Section, frozen=True):
     trees: Positive = 100
     depth: Positive = 6
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.1
-    missed_fraud_fee: float = 25.0
+    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 25.0
     """Cost of a missed fraud beyond its amount, in currency units."""
-    false_alarm_cost: float = 5.0
+    false_alarm_cost: Annotated[float, Meta(ge=0)] = 5.0
     """Cost of stopping a legitimate payment, in currency units."""
     seed: int = 0
 

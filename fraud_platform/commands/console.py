@@ -21,6 +21,8 @@ from rich.table import Table
 from fraud_platform import progress
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 120  # a log has no width of its own; 80 would fold the tables
 _status = Console(stderr=True, highlight=False)
 
 

@@ -1,7 +1,7 @@
 """Dagster from the command line: the instance of this installation, and runs in this process."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -93,7 +93,7 @@ def run(on: "dg.DagsterInstance", keys: "Sequence[dg.AssetKey]", first: date, la
     return ran
 
 
-def _reporter(ran: Ran) -> "dg.Callable[[EventLogEntry], None]":
+def _reporter(ran: Ran) -> "Callable[[EventLogEntry], None]":
     def hear(entry: "EventLogEntry") -> None:
         event = entry.dagster_event
         if event is None or event.step_key is None:

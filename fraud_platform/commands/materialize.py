@@ -1,5 +1,6 @@
 """`predictflow materialize`: assets of a range of days."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,10 @@ from fraud_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
+
+
+# A bare name would be read in Dagster's older syntax, where "+" reaches one step and not all.
+_BARE, _QUOTED = re.compile(r"^(\+?)(\w+)(\+?)$"), r'\1key:"\2"\3'
 
 
 @dataclass(frozen=True)
@@ -57,16 +62,19 @@ def materialize(
 
 def _plan(start: date, end: date, select: str | None) -> Plan:
     import dagster as dg  # noqa: PLC0415 - a second to import
-    from dagster import BackfillPolicyType  # noqa: PLC0415
 
     from fraud_platform.definitions import defs  # noqa: PLC0415 - loads every asset
 
     graph = defs().resolve_asset_graph()
     _check_range(start, end)
-    text = " or ".join(part.strip() for part in select.split(",")) if select else "*"
+    parts = [part.strip() for part in select.split(",")] if select else ["*"]
     try:
-        chosen = dg.AssetSelection.from_string(text).resolve(graph)
-    except (dg.DagsterInvariantViolationError, dg.DagsterError) as error:
+        chosen = {
+            key
+            for part in parts
+            for key in dg.AssetSelection.from_string(_BARE.sub(_QUOTED, part)).resolve(graph)
+        }
+    except dg.DagsterError as error:
         raise PredictFlowError(f"--select {select!r}: {error}") from error
     known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
     if not chosen:
@@ -75,8 +83,7 @@ def _plan(start: date, end: date, select: str | None) -> Plan:
     single = [
         key
         for key in ordered
-        if (policy := graph.get(key).backfill_policy)
-        and policy.policy_type is BackfillPolicyType.SINGLE_RUN
+        if (policy := graph.get(key).backfill_policy) and policy.max_partitions_per_run is None
     ]
     daily = [key for key in ordered if key not in single]
     days = [start + timedelta(days=i) for i in range((end - start).days + 1)] if select else [end]

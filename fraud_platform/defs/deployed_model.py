@@ -1,6 +1,6 @@
 """`deployed_model`: the model that serves, as alias and as bundle."""
 
-from datetime import UTC, datetime
+from hashlib import sha256
 
 import dagster as dg
 
@@ -15,7 +15,6 @@ from fraud_platform.modelling.bundle import (
     champion_path,
     point_champion_at,
     read_bundle,
-    sha256_of,
     write_bundle,
 )
 from fraud_platform.modelling.record import (
@@ -61,7 +60,7 @@ def deployed_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.
             outcomes = [
                 *_judge(evaluation, registered),
                 _not_older(settings, day.isoformat()),
-                Outcome(INTACT, int(sha256_of(path) != registered.sha256)),
+                Outcome(INTACT, int(sha256(path.read_bytes()).hexdigest() != registered.sha256)),
             ]
             results = checks.enforce(context, outcomes)
             assert evaluation is not None
@@ -121,7 +120,7 @@ def _manifest(
         table_versions=record.table_versions,
         metrics=evaluation.metrics,
         reference=record.reference,
-        created_at=datetime.now(UTC).isoformat(),
+        created_at=record.created_at,
         run_id=registered.run_id,
         sha256={},
     )

@@ -1,5 +1,7 @@
 """`fraud_model`: the model that could have been trained at the end of a day."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from fraud_platform import progress
@@ -77,6 +79,7 @@ def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
         threshold = tune_threshold(validation, costs)
         record = TrainingRecord(
             partition=day.isoformat(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             features=list(FEATURE_NAMES),
             split=split,
             threshold=threshold,

@@ -14,11 +14,13 @@ EVALUATION = "evaluation.json"
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a model came about.
 
-    `partition` is its day (YYYY-MM-DD), `table_versions` the Delta versions that it read,
-    `reference` the histograms of what it was fitted on.
+    `partition` is its day (YYYY-MM-DD), `created_at` when it was trained (RFC 3339),
+    `table_versions` the Delta versions that it read, `reference` the histograms of what it was
+    fitted on.
     """
 
     partition: str
+    created_at: str
     features: list[str]
     split: Split
     threshold: Threshold
