@@ -12,6 +12,9 @@ import msgspec
 
 Kind = Literal["int64", "int64_list"]
 
+PROJECT = "predictflow"
+"""The Feast project; the online store's tables are named after it and the view."""
+
 
 class UserRecent(msgspec.Struct, frozen=True, kw_only=True):
     """A user's events of the last 72 h, oldest first; the lists run in parallel."""
