@@ -2,7 +2,9 @@
 """Writing an online view: the snapshot for Feast's offline side, the rows for its online store."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from itertools import batched
 from pathlib import Path
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = 10_000
 """Rows in one SQLite transaction; smaller ones spend their time on commits."""
 
+_AS_OF = b"as_of"
+
 OnlineRow = tuple["EntityKey", dict[str, "Value"], datetime, None]
 Progress = Callable[[int, int], object]
 
@@ -35,10 +39,10 @@ def write_view(
 ) -> None:
     """Writes the states of a view, by entity id, as they stand at `as_of` (with a time zone).
 
-    The snapshot holds exactly these rows afterwards; in the online store they replace the rows of
-    the same ids and leave the others. Writing again after a failure is harmless. `progress` is
-    called after each batch with the rows written and the rows in all. Raises TypeError for a state
-    that is not the view's, ValueError for an `as_of` without a zone.
+    The snapshot is written first and holds exactly these rows afterwards; in the online store they
+    replace the rows of the same ids and leave the others. Writing again after a failure is
+    harmless. `progress` is called after each batch with the rows written and the rows in all.
+    Raises TypeError for a state that is not the view's, ValueError for an `as_of` without a zone.
     """
     to_us(as_of)
     for entity_id, state in rows.items():
@@ -52,10 +56,33 @@ def write_view(
     _write_online(settings, view, rows, as_of, progress or (lambda _done, _total: None))
 
 
+def written_as_of(settings: Settings, view: View) -> datetime | None:
+    """The `as_of` of the last write to a view; None where the online store holds no row of it."""
+    import pyarrow.parquet as pq
+
+    path = snapshot_path(feast_dir(settings), view)
+    if not path.exists() or not _has_rows(settings.online_store, view):
+        return None
+    metadata = pq.read_schema(path).metadata or {}
+    return datetime.fromisoformat(metadata[_AS_OF].decode()) if _AS_OF in metadata else None
+
+
+def _has_rows(online_store: Path, view: View) -> bool:
+    if not online_store.exists():
+        return False
+    # Feast's own event_ts will not do for a moment: it depends on the machine's time zone.
+    query = f'SELECT 1 FROM "{view.table}" LIMIT 1'  # noqa: S608 - a name of ours
+    with closing(sqlite3.connect(f"{online_store.absolute().as_uri()}?mode=ro", uri=True)) as store:
+        try:
+            return store.execute(query).fetchone() is not None
+        except sqlite3.OperationalError:  # the table is not there yet
+            return False
+
+
 def _write_snapshot(path: Path, view: View, rows: Mapping[str, State], as_of: datetime) -> None:
     import pyarrow.parquet as pq
 
-    schema = _schema(view)
+    schema = _schema(view).with_metadata({_AS_OF: as_of.isoformat().encode()})
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with pq.ParquetWriter(staging, schema) as writer:

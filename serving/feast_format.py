@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.features.state import PROJECT, Kind, View
+from fraud_platform.features.state import Kind
 
 _STRING = 2
 """`ValueType.STRING` in Feast's Value.proto."""
@@ -22,11 +22,6 @@ _STRING = 2
 _FIELDS: dict[Kind, str] = {"int64": "int64_val", "int64_list": "int64_list_val"}
 
 Decode = Callable[[bytes, Kind], int | list[int]]
-
-
-def table_name(view: View) -> str:
-    """The table of a view in Feast's SQLite online store."""
-    return f"{PROJECT}_{view.name}"
 
 
 def entity_key(join_key: str, entity_id: str) -> bytes:

@@ -11,6 +11,7 @@ import xgboost
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.online import Context, Event, compute_vector
 from fraud_platform.modelling.bundle import BundleError, Manifest, read_bundle
+from fraud_platform.modelling.predict import ModelError, load_booster, predict
 
 _WARM_UP = 20
 """Predictions before the first request: the first few take a hundred times as long as the rest."""
@@ -32,25 +33,17 @@ def load_model(bundle: Path) -> LiveModel:
     """
     manifest, raw = read_bundle(bundle)
     _check_features(bundle, manifest.features)
-    booster = xgboost.Booster({"nthread": 1})
     try:
-        booster.load_model(bytearray(raw))
-        if booster.num_features() != len(FEATURE_NAMES):
-            raise BundleError(
-                f"bundle {bundle}: its model takes {booster.num_features()} features, the "
-                f"manifest names {len(FEATURE_NAMES)}; deploy the model again"
-            )
-        _warm_up(bundle, booster)
-    except xgboost.core.XGBoostError as error:
-        cause = str(error).strip().splitlines()[0]
-        raise BundleError(f"bundle {bundle}: XGBoost cannot use its model: {cause}") from error
+        booster = load_booster(raw, FEATURE_NAMES)
+    except ModelError as error:
+        raise BundleError(f"bundle {bundle}: {error}") from error
+    _warm_up(bundle, booster)
     return LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
 
 
 def score(booster: xgboost.Booster, vector: list[float]) -> float:
     """The fraud probability of one feature vector in catalogue order, NaN where missing."""
-    row = np.array([vector], dtype=np.float32)
-    return float(booster.inplace_predict(row, validate_features=False)[0])
+    return float(predict(booster, np.array([vector]))[0])
 
 
 def _check_features(bundle: Path, features: list[str]) -> None:

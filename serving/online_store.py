@@ -14,7 +14,7 @@ import msgspec
 
 from fraud_platform.features.online import Context
 from fraud_platform.features.state import VIEWS, Kind, State, View
-from serving.feast_format import Decode, entity_key, table_name, value_decoder
+from serving.feast_format import Decode, entity_key, value_decoder
 from serving.off_loop import BusyError, OffLoop
 
 logger = logging.getLogger("predictflow.serving")
@@ -42,7 +42,7 @@ _COLUMNS: list[tuple[View, str, Kind]] = [
 
 def _value_sql(view: View, name: str) -> str:
     where = f"entity_key = :{view.entity} AND feature_name = '{name}'"
-    return f'(SELECT value FROM "{table_name(view)}" WHERE {where})'  # noqa: S608 - names of ours
+    return f'(SELECT value FROM "{view.table}" WHERE {where})'  # noqa: S608 - names of ours
 
 
 # One row, not one for each value: SQLite gives the interpreter's lock away at each row, and under

@@ -13,7 +13,7 @@ import msgspec
 Kind = Literal["int64", "int64_list"]
 
 PROJECT = "predictflow"
-"""The Feast project; the online store's tables are named after it and the view."""
+"""The Feast project."""
 
 
 class UserRecent(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +58,11 @@ class View:
     @property
     def join_key(self) -> str:
         return f"{self.entity}_id"
+
+    @property
+    def table(self) -> str:
+        """The view's table in Feast's SQLite online store."""
+        return f"{PROJECT}_{self.name}"
 
     @property
     def fields(self) -> dict[str, Kind]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from feature_repo import write
 from feature_repo.store import apply, feature_store, opened
-from feature_repo.write import write_view
+from feature_repo.write import write_view, written_as_of
 from fraud_platform.features.state import (
     MERCHANT_LABELS,
     USER_RECENT,
@@ -133,6 +133,22 @@ def test_the_store_can_be_read_while_a_batch_is_written(written: Settings) -> No
 
         assert reader.execute('SELECT count(*) FROM "predictflow_user_daily"').fetchone() != (0,)
         writer.rollback()
+
+
+def test_the_store_knows_up_to_when_it_was_written_until_it_is_lost(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert written_as_of(settings, MERCHANT_LABELS) is None
+    elsewhere = AS_OF.astimezone(timezone(timedelta(hours=-8))) + timedelta(microseconds=1)
+
+    write_view(settings, MERCHANT_LABELS, {}, AS_OF)
+    assert written_as_of(settings, MERCHANT_LABELS) is None
+    write_view(settings, MERCHANT_LABELS, {"a": MerchantLabels()}, elsewhere)
+    assert written_as_of(settings, MERCHANT_LABELS) == elsewhere
+    assert written_as_of(settings, USER_RECENT) is None
+
+    for file in (tmp_path / "feast").glob("online_store.db*"):
+        file.unlink()
+    assert written_as_of(settings, MERCHANT_LABELS) is None
 
 
 def test_a_lost_online_store_is_made_again_by_writing(tmp_path: Path) -> None:
