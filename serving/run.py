@@ -43,8 +43,11 @@ def serve(settings: Settings) -> None:
             # What is there now stays; a full collection that walks it holds a request up for 40 ms.
             gc.collect()
             gc.freeze()
-            live = service_of(app).champion.live
-            model = f"model {live.manifest.model_version}" if live else "no model yet"
+            champion = service_of(app).champion
+            if champion.live is not None:
+                model = f"model {champion.live.manifest.model_version}"
+            else:
+                model = "no model yet" if champion.refusal is None else "the model was refused"
             sys.stdout.write(f"PredictFlow answers on {_address(listener)}, {model}\n")
             sys.stdout.flush()
 

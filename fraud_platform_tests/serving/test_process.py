@@ -16,7 +16,7 @@ import pytest
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.online import Context, Event, compute_vector
-from fraud_platform.modelling.bundle import point_champion_at
+from fraud_platform.modelling.bundle import MODEL, point_champion_at
 from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, eventually
 from fraud_platform_tests.serving.process import Process
@@ -176,12 +176,17 @@ def test_a_hung_store_does_not_keep_the_process_from_ending(
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("deployed", [False, True], ids=["none deployed", "a broken one deployed"])
 def test_without_a_model_the_ready_line_says_so(
-    run: Callable[[Settings], Process], settings: Settings
+    run: Callable[[Settings], Process], settings: Settings, deploy: Deploy, deployed: bool
 ) -> None:
+    if deployed:
+        (deploy(settings) / MODEL).write_bytes(b"")
+
     process = run(settings)
 
-    assert process.ready_line.endswith(", no model yet\n")
+    expected = "the model was refused" if deployed else "no model yet"
+    assert process.ready_line.endswith(f", {expected}\n")
 
 
 def test_a_port_in_use_is_named_with_the_mend() -> None:
