@@ -12,6 +12,9 @@ import msgspec
 
 Kind = Literal["int64", "int64_list"]
 
+PROJECT = "predictflow"
+"""The Feast project."""
+
 
 class UserRecent(msgspec.Struct, frozen=True, kw_only=True):
     """A user's events of the last 72 h, oldest first; the lists run in parallel."""
@@ -55,6 +58,11 @@ class View:
     @property
     def join_key(self) -> str:
         return f"{self.entity}_id"
+
+    @property
+    def table(self) -> str:
+        """The view's table in Feast's SQLite online store."""
+        return f"{PROJECT}_{self.name}"
 
     @property
     def fields(self) -> dict[str, Kind]:

@@ -1,0 +1,60 @@
+# ruff: noqa: PLC0415 - Feast takes five seconds to import, so functions import it themselves
+"""The Feast entities and feature views, made from the online views of the feature catalogue."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fraud_platform.features.state import VIEWS, Kind, View
+
+if TYPE_CHECKING:
+    from feast import Entity, FeatureView
+    from feast.types import FeastType
+
+
+def entities() -> dict[str, "Entity"]:
+    """The entities by name: `user` and `merchant`, each joined by its string id."""
+    from feast import Entity, ValueType
+
+    return {
+        view.entity: Entity(
+            name=view.entity, join_keys=[view.join_key], value_type=ValueType.STRING
+        )
+        for view in VIEWS
+    }
+
+
+def feature_views(feast_dir: Path) -> dict[str, "FeatureView"]:
+    """The feature views by name, over the snapshots `<feast_dir>/<view>.parquet`."""
+    known = entities()
+    return {view.name: _feature_view(view, known[view.entity], feast_dir) for view in VIEWS}
+
+
+def snapshot_path(feast_dir: Path, view: View) -> Path:
+    """The Parquet file with what was last written to a view; its rows carry their as-of time."""
+    return feast_dir / f"{view.name}.parquet"
+
+
+def _feature_view(view: View, entity: "Entity", feast_dir: Path) -> "FeatureView":
+    from feast import FeatureView, Field, FileSource
+    from feast.types import String
+
+    fields = [Field(name=name, dtype=_feast_type(kind)) for name, kind in view.fields.items()]
+    return FeatureView(
+        name=view.name,
+        entities=[entity],
+        # A state is never too old to use: it carries its own as-of time, and windows close by it.
+        ttl=None,
+        schema=[Field(name=view.join_key, dtype=String), *fields],
+        source=FileSource(
+            name=view.name,
+            path=str(snapshot_path(feast_dir, view)),
+            timestamp_field="event_timestamp",
+        ),
+        online=True,
+    )
+
+
+def _feast_type(kind: Kind) -> "FeastType":
+    from feast.types import Array, Int64
+
+    return Int64 if kind == "int64" else Array(Int64)

@@ -1,0 +1,167 @@
+"""Real parts for the service's tests: a Feast store with rows, trained models, bundles, apps."""
+
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost
+from litestar.testing import TestClient
+
+from feature_repo.write import write_view
+from fraud_platform.clock import DAY_US, HOUR_US, to_us
+from fraud_platform.features.catalogue import FEATURE_NAMES
+from fraud_platform.features.online import Context, Event, compute_vector
+from fraud_platform.features.state import (
+    MERCHANT_LABELS,
+    USER_DAILY,
+    USER_RECENT,
+    MerchantLabels,
+    UserDaily,
+    UserRecent,
+    identifier_hash,
+)
+from fraud_platform.modelling.bundle import Manifest, point_champion_at, write_bundle
+from fraud_platform.settings import Serving, Settings
+from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
+from serving.app import create_app
+
+NOW_US = to_us(NOW)
+
+
+def a_context(rng: random.Random) -> Context:
+    """The state of some user and merchant shortly before NOW."""
+    times = sorted(NOW_US - rng.randrange(1, 3 * DAY_US) for _ in range(rng.randrange(1, 12)))
+    devices = [identifier_hash(f"device-{rng.randrange(3)}") for _ in times]
+    return Context(
+        user_recent=UserRecent(
+            timestamps_us=times,
+            amounts_cents=[rng.randrange(100, 100_000) for _ in times],
+            device_hashes=devices,
+            transaction_hashes=[rng.getrandbits(63) for _ in times],
+        ),
+        user_daily=UserDaily(
+            as_of_us=NOW_US - NOW_US % DAY_US,
+            last_timestamp_us=times[-1],
+            device_hashes=devices[:1],
+            device_last_us=times[:1],
+        ),
+        merchant_labels=MerchantLabels(
+            as_of_us=NOW_US - NOW_US % HOUR_US, labels=200, frauds=rng.randrange(60)
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def contexts() -> dict[str, Context]:
+    """The state by number: user-n and merchant-n; some ids are odd on purpose."""
+    rng = random.Random(7)
+    return {str(n): a_context(rng) for n in [*range(20), "é😀", "用户", "nul\x00", "'\""]}
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory, contexts: dict[str, Context]) -> Settings:
+    """Settings of a data directory with `contexts` in its online store; for reading only."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("stored"))
+    for view, entity in (
+        (USER_RECENT, "user"),
+        (USER_DAILY, "user"),
+        (MERCHANT_LABELS, "merchant"),
+    ):
+        rows = {f"{entity}-{n}": getattr(context, view.name) for n, context in contexts.items()}
+        write_view(settings, view, rows, NOW)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two models by version, trained on a few hundred generated rows."""
+    rng = random.Random(1)
+    rows, labels = [], []
+    for _ in range(400):
+        event = Event(timestamp_us=NOW_US, amount_cents=rng.randrange(1, 200_000), device_id="d")
+        rows.append(compute_vector(event, a_context(rng)))
+        labels.append(int(rng.random() < event.amount_cents / 200_000))
+    data = xgboost.DMatrix(np.array(rows), np.array(labels), feature_names=list(FEATURE_NAMES))
+    folder = tmp_path_factory.mktemp("models")
+    files = {}
+    for version, depth in (("1", 3), ("2", 5)):
+        options = {"objective": "binary:logistic", "max_depth": depth, "nthread": 1}
+        files[version] = folder / f"{version}.ubj"
+        xgboost.train(options, data, num_boost_round=20).save_model(files[version])
+    return files
+
+
+@pytest.fixture(scope="session")
+def deploy(models: dict[str, Path]) -> Deploy:
+    """Writes a model's bundle for some settings and makes it the champion; returns the bundle."""
+
+    def deploy(
+        settings: Settings, version: str = "1", live: bool = True, **changes: object
+    ) -> Path:
+        said: dict[str, Any] = {
+            "model_name": "fraud_detector",
+            "model_version": version,
+            "partition": "2024-02-29",
+            "features": list(FEATURE_NAMES),
+            "threshold": 0.4,
+            "training_window": ("2024-01-01", "2024-01-30"),
+            "table_versions": {},
+            "metrics": {},
+            "reference": {},
+            "created_at": "2024-03-01T00:00:00Z",
+            "run_id": "test",
+            "sha256": {},
+        }
+        said |= changes
+        manifest = Manifest(**said)
+        bundle = write_bundle(settings.bundles_dir, manifest, models[version])
+        if live:
+            point_champion_at(settings.bundles_dir, bundle)
+        return bundle
+
+    return deploy
+
+
+@pytest.fixture
+def settings(tmp_path: Path, stored: Settings) -> Settings:
+    """Settings of a data directory of the test's own, with a copy of the online store."""
+    shutil.copytree(stored.online_store.parent, tmp_path / "feast")
+    return Settings(data_dir=tmp_path, serving=Serving(poll_seconds=0.05))
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """Runs the app of some settings; its deadline is long, so that a busy machine fails no test."""
+
+    @contextmanager
+    def start(settings: Settings, deadline_s: float = 5.0) -> Iterator[Client]:
+        with TestClient(create_app(settings, deadline_s)) as client:
+            yield client
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def client(stored: Settings, deploy: Deploy, start: Start) -> Iterator[Client]:
+    """An app with model 1 and the stored rows, shared by the tests that only ask."""
+    deploy(stored)
+    with start(stored) as client:
+        yield client
+
+
+@pytest.fixture
+def transaction() -> dict[str, object]:
+    """A good request."""
+    return {
+        "transaction_id": "tx-1",
+        "timestamp": NOW.isoformat(),
+        "user_id": "user-3",
+        "merchant_id": "merchant-4",
+        "device_id": "device-1",
+        "amount": 129.9,
+    }

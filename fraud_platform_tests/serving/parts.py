@@ -1,0 +1,50 @@
+"""Names that the service's tests share; the fixtures are in conftest.py."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.testing import TestClient
+
+NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
+"""The moment of the tests' transactions and rows: past, whatever the machine's clock says."""
+
+Client = TestClient[Litestar]
+Deploy = Callable[..., Path]
+Start = Callable[..., AbstractContextManager[Client]]
+
+GOOD = {"transaction_id": "t", "user_id": "u", "merchant_id": "m", "amount": 1.5}
+JSON = {"content-type": "application/json"}
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether something comes to hold in time."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def with_field(name: str, raw: str) -> bytes:
+    """A good body with one field's JSON text replaced."""
+    fields = {key: json.dumps(value) for key, value in GOOD.items()} | {name: raw}
+    return ("{" + ",".join(f'"{key}":{value}' for key, value in fields.items()) + "}").encode()
+
+
+def problem(client: Client, body: bytes, status: int = 400) -> dict[str, Any]:
+    """The problem that a body is answered with, its form checked."""
+    answer = client.post("/predict", content=body, headers=JSON)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert found["status"] == status
+    assert found["type"]
+    assert found["title"]
+    assert found["detail"]
+    assert "Traceback" not in answer.text
+    return found

@@ -1,0 +1,107 @@
+"""What the service says of itself: health, metrics, its OpenAPI document."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fraud_platform.settings import Settings
+from fraud_platform_tests.serving.parts import Client, Deploy, Start
+
+
+def samples(client: Client) -> dict[str, float]:
+    """Prometheus' samples by name and labels, read by Prometheus' own parser."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_ready_names_the_model_its_day_and_the_stores_state(client: Client) -> None:
+    answer = client.get("/health/ready")
+
+    assert answer.status_code == 200
+    ready = answer.json()
+    assert ready.pop("loaded_at").endswith("+00:00")
+    assert ready == {
+        "ready": True,
+        "reasons": [],
+        "model_version": "1",
+        "partition": "2024-02-29",
+        "online_store": "ok",
+    }
+
+
+def test_a_service_without_a_store_is_ready_and_says_what_is_missing(
+    settings: Settings, deploy: Deploy, start: Start
+) -> None:
+    deploy(settings)
+    settings.online_store.unlink()
+    with start(settings) as client:
+        answer = client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert answer.json()["online_store"] == "missing"
+    assert answer.json()["reasons"] == ["the online store is not there; scored without history"]
+
+
+def test_each_decision_is_counted_timed_and_its_confidence_kept(
+    settings: Settings, deploy: Deploy, start: Start, transaction: dict[str, object]
+) -> None:
+    deploy(settings)
+    with start(settings) as client:
+        for amount in (0.01, 1_000_000, 1_000_000):
+            client.post("/predict", json=transaction | {"amount": amount})
+        client.post("/predict", json=transaction | {"amount": -1})
+        found = samples(client)
+
+    assert found["fraud_predictions_total,prediction=fraud"] == 2
+    assert found["fraud_predictions_total,prediction=legitimate"] == 1
+    assert found["fraud_prediction_latency_seconds_count"] == 3
+    assert "fraud_prediction_latency_seconds_bucket,le=0.0005" in found
+    assert "fraud_prediction_latency_seconds_bucket,le=1.0" in found
+    assert found["fraud_model_confidence_count"] == 3
+    assert found["fraud_model_info,model_name=fraud_detector,model_version=1,partition=2024-02-29"]
+    assert found["fraud_model_loaded_timestamp_seconds"] > 1.7e9
+    assert found["fraud_bundles_refused_total"] == 0
+
+
+def test_two_apps_in_one_process_count_for_themselves(
+    settings: Settings, deploy: Deploy, start: Start, transaction: dict[str, object]
+) -> None:
+    deploy(settings)
+    with start(settings) as one, start(settings) as other:
+        one.post("/predict", json=transaction)
+
+        assert samples(one)["fraud_prediction_latency_seconds_count"] == 1
+        assert samples(other)["fraud_prediction_latency_seconds_count"] == 0
+
+
+def test_the_openapi_document_has_the_contract_with_examples_that_hold(client: Client) -> None:
+    document = client.get("/schema/openapi.json").json()
+
+    operation = document["paths"]["/predict"]["post"]
+    content = operation["requestBody"]["content"]["application/json"]
+    properties = content["schema"]["properties"]
+    assert properties["user_id"]["maxLength"] == 64
+    assert set(content["schema"]["required"]) == {
+        "transaction_id",
+        "user_id",
+        "merchant_id",
+        "amount",
+    }
+    assert {"200", "400", "413", "415", "503"} <= operation["responses"].keys()
+    example = content["example"] | {"timestamp": "2024-03-01T12:00:00Z"}
+    answer = client.post("/predict", json=example)
+    assert answer.status_code == 200
+    schema = document["components"]["schemas"]["Prediction"]
+    assert set(schema["properties"]) == set(answer.json())
+    shown = operation["responses"]["400"]["content"]["application/problem+json"]["examples"]
+    (problem,) = shown.values()
+    assert client.post("/predict", json=example | {"amount": -1}).json() == problem["value"]
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/swagger", "/schema/redoc", "/schema/scalar"])
+def test_no_page_that_loads_scripts_from_elsewhere_is_served(client: Client, path: str) -> None:
+    assert "<script" not in client.get(path).text

@@ -1,0 +1,1 @@
+"""The prediction service: answers `/predict` from the model that was deployed last."""

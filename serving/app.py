@@ -1,0 +1,49 @@
+"""The Litestar application of the prediction service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from fraud_platform.settings import Settings
+from serving.health import live, metrics, ready
+from serving.openapi import OPENAPI
+from serving.predict import predict
+from serving.problems import BODY_LIMIT, ProblemError, on_fault, on_http_exception, on_problem
+from serving.service import assemble, service_of
+
+
+def create_app(settings: Settings, feature_deadline_s: float = 0.020) -> Litestar:
+    """The service on the bundles and the online store of these settings.
+
+    `feature_deadline_s` is how long a request waits for the online store, in seconds, before it is
+    scored without. Raises PredictFlowError where the installed Feast is not the expected one.
+    """
+    return Litestar(
+        route_handlers=[predict, live, ready, metrics],
+        state=State({"service": assemble(settings, feature_deadline_s)}, deep_copy=False),
+        lifespan=[_running],
+        exception_handlers={
+            ProblemError: on_problem,
+            HTTPException: on_http_exception,
+            Exception: on_fault,
+        },
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=OPENAPI,
+        logging_config=None,
+        debug=False,
+    )
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    service = service_of(app)
+    await service.champion.start()
+    await service.store.read("", "")  # so that the first request finds it open
+    try:
+        yield
+    finally:
+        await service.champion.stop()
+        service.store.close()

@@ -1,0 +1,67 @@
+"""The model that answers: read from a verified bundle, checked, warmed up, scored."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import xgboost
+
+from fraud_platform.features.catalogue import FEATURE_NAMES
+from fraud_platform.features.online import Context, Event, compute_vector
+from fraud_platform.modelling.bundle import BundleError, Manifest, read_bundle
+from fraud_platform.modelling.predict import ModelError, load_booster, predict
+
+_WARM_UP = 20
+"""Predictions before the first request: the first few take a hundred times as long as the rest."""
+
+
+class LiveModel(msgspec.Struct, frozen=True):
+    """A model in service: what its bundle says, the trees, and when it was loaded."""
+
+    manifest: Manifest
+    booster: xgboost.Booster
+    loaded_at: datetime
+
+
+def load_model(bundle: Path) -> LiveModel:
+    """The model of a bundle, ready to answer; raises BundleError for one that must not.
+
+    That is one whose bytes are not what its manifest says, that was trained on other features than
+    this service computes, or that does not answer with a probability.
+    """
+    manifest, raw = read_bundle(bundle)
+    _check_features(bundle, manifest.features)
+    try:
+        booster = load_booster(raw, FEATURE_NAMES)
+    except ModelError as error:
+        raise BundleError(f"bundle {bundle}: {error}") from error
+    _warm_up(bundle, booster)
+    return LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
+
+
+def score(booster: xgboost.Booster, vector: list[float]) -> float:
+    """The fraud probability of one feature vector in catalogue order, NaN where missing."""
+    return float(predict(booster, np.array([vector]))[0])
+
+
+def _check_features(bundle: Path, features: list[str]) -> None:
+    if features == list(FEATURE_NAMES):
+        return
+    raise BundleError(
+        f"bundle {bundle}: the model takes the features {', '.join(features)}; this service "
+        f"computes {', '.join(FEATURE_NAMES)}, in this order; train the model again with the "
+        "catalogue of this version"
+    )
+
+
+def _warm_up(bundle: Path, booster: xgboost.Booster) -> None:
+    event = Event(timestamp_us=0, amount_cents=100)
+    vector = compute_vector(event, Context())
+    probability = [score(booster, vector) for _ in range(_WARM_UP)][-1]
+    if not (math.isfinite(probability) and 0 <= probability <= 1):
+        raise BundleError(
+            f"bundle {bundle}: the model answers {probability}, which is not a probability; "
+            "train it with the objective binary:logistic"
+        )
