@@ -1,5 +1,6 @@
 """The `predictflow` command. Only click is imported here: `--help` must be instant."""
 
+import logging
 import sys
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +16,11 @@ class _Group(click.Group):
     """Prints a fault that a person can mend as one line and leaves with status 1."""
 
     def invoke(self, ctx: click.Context) -> object:
+        if not sys.warnoptions:
+            # Libraries warn each other of what they deprecate; python -W shows it.
+            logging.captureWarnings(capture=True)
+            logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+            logging.getLogger("py.warnings").propagate = False
         try:
             return super().invoke(ctx)
         except PredictFlowError as error:

@@ -73,9 +73,9 @@ class Training(_Section, frozen=True):
     trees: Positive = 100
     depth: Positive = 6
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.1
-    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 25.0
+    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 20.0
     """Cost of a missed fraud beyond its amount, in currency units."""
-    false_alarm_cost: Annotated[float, Meta(ge=0)] = 5.0
+    false_alarm_cost: Annotated[float, Meta(ge=0)] = 20.0
     """Cost of stopping a legitimate payment, in currency units."""
     seed: int = 0
 
@@ -88,6 +88,8 @@ class Serving(_Section, frozen=True):
     """0 takes a free port."""
     poll_seconds: Annotated[float, Meta(gt=0)] = 1.0
     """How often the service looks for a new bundle."""
+    feature_deadline_ms: Positive = 20
+    """How long a request waits for the online store before it is answered without it."""
 
 
 class Settings(_Section, frozen=True):

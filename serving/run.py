@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
         from serving.app import create_app  # noqa: PLC0415
         from serving.service import service_of  # noqa: PLC0415
 
-        app = create_app(settings)
+        app = create_app(settings, settings.serving.feature_deadline_ms / 1000)
 
         def announce() -> None:
             # What is there now stays; a full collection that walks it holds a request up for 40 ms.

@@ -112,8 +112,8 @@ def payments_of(lake: Lake, today: date) -> list[dict[str, Any]]:
     """A legitimate and a fraudulent payment of a day, as requests, with what they truly were.
 
     Both are their user's first payment of the day, because the online state is that of midnight:
-    the service then knows of the user all that there is to know. The legitimate one is the day's
-    first, the fraudulent one the day's largest.
+    the service then knows of the user all that there is to know. The legitimate one is of median
+    amount, the fraudulent one the largest.
     """
     landed = lake.read(LANDED_EVENTS, today, today + timedelta(days=1), where=_TRANSACTIONS)
     labels = lake.read(
@@ -128,8 +128,10 @@ def payments_of(lake: Lake, today: date) -> list[dict[str, Any]]:
         .unique("user_id", keep="first", maintain_order=True)
         .join(labels, on="transaction_id")
     )
-    legitimate = first.filter(~pl.col("is_fraud")).head(1)
-    fraudulent = first.filter("is_fraud").sort("amount_cents", descending=True).head(1)
+    by_amount = first.sort("amount_cents", "transaction_id")
+    legitimate = by_amount.filter(~pl.col("is_fraud"))
+    legitimate = legitimate.slice(legitimate.height // 2, 1)
+    fraudulent = by_amount.filter("is_fraud").tail(1)
     return [
         {
             "truth": "fraud" if row["is_fraud"] else "legitimate",

@@ -93,7 +93,7 @@ def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             params={**parameters(training, positive_weight=weight), "trees": training.trees},
             metrics={"threshold": threshold.value, "fit_rows": data.fit.rows.height},
             tags={
-                "dagster_run_id": context.run_id,
+                "dagster_run_id": context.run.run_id,
                 **{f"delta.{k}": str(v) for k, v in read.items()},
             },
             documents={TRAINING: record},

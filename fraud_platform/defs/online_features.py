@@ -33,13 +33,13 @@ def online_features(context: dg.AssetExecutionContext, platform: Platform) -> dg
     already at a later day is left as it is: a backfill of old days never sets it back.
     """
     from feature_repo.store import apply  # noqa: PLC0415 - Feast takes seconds to import
-    from feature_repo.write import as_of, write_view  # noqa: PLC0415
+    from feature_repo.write import write_view, written_as_of  # noqa: PLC0415
 
     end = window(context)[1].date()
     settings, moment = platform.settings, from_us(day_start_us(end))
     with checks.explained():
         apply(settings)
-        current = as_of(settings, USER_DAILY)
+        current = written_as_of(settings, USER_DAILY)
         if current is not None and current > moment:
             return dg.MaterializeResult(
                 metadata={"written": False, "store_is_at": current.isoformat()}
