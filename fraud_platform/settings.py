@@ -101,6 +101,8 @@ class Settings(_Section, frozen=True):
     """Where Dagster keeps its history; by default `dagster` in data_dir. dagster.yaml reads it."""
     first_day: date | None = None
     """The first daily partition (UTC); by default the earliest day that was landed."""
+    retry_delay_seconds: Positive = 300
+    """How long a failed step waits before each of its two retries."""
     source: Source = Source()
     quality: Quality = Quality()
     labels: Labels = Labels()

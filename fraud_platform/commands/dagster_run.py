@@ -103,7 +103,7 @@ def _reporter(ran: Ran) -> "Callable[[EventLogEntry], None]":
                 reset_peak()
                 progress.report(event.step_key, 0, 1)
             case "STEP_UP_FOR_RETRY":
-                progress.report(f"{event.step_key}: failed, tried again in 5 minutes", 0, 1)
+                progress.report(f"{event.step_key} failed and is tried again soon", 0, 1)
             case "STEP_SUCCESS":
                 ran.seconds[event.step_key] = event.step_success_data.duration_ms / 1000
                 ran.peak_mib[event.step_key] = peak_mib()
@@ -120,4 +120,4 @@ def _why(events: "Sequence[DagsterEvent]") -> str:
                 return f"{event.step_key}: {data.user_failure_data.description}"
             cause = data.error.cause if data.error and data.error.cause else data.error
             return f"{event.step_key}: {cause.message.strip() if cause else 'failed'}"
-    return "the run failed before its first step"
+    return "the run failed before its first step; see its log in Dagster"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 # A bare name would be read in Dagster's older syntax, where "+" reaches one step and not all.
-_BARE, _QUOTED = re.compile(r"^(\+?)(\w+)(\+?)$"), r'\1key:"\2"\3'
+_BARE_NAME = re.compile(r"^(\+?)(\w+)(\+?)$")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def _plan(start: date, end: date, select: str | None) -> Plan:
         chosen = {
             key
             for part in parts
-            for key in dg.AssetSelection.from_string(_BARE.sub(_QUOTED, part)).resolve(graph)
+            for key in dg.AssetSelection.from_string(_BARE_NAME.sub(r"\1key:\2\3", part)).resolve(
+                graph
+            )
         }
     except dg.DagsterError as error:
         raise PredictFlowError(f"--select {select!r}: {error}") from error

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from fraud_platform.defs.resources import first_day
+from fraud_platform.settings import load_settings
 
 daily = dg.DailyPartitionsDefinition(
     start_date=datetime.combine(first_day(), datetime.min.time(), UTC), timezone="UTC"
@@ -15,7 +16,9 @@ one_run = dg.BackfillPolicy.single_run()
 run_a_day = dg.BackfillPolicy.multi_run(1)
 
 # For what fails for outside reasons: a store or a server that is away for a moment.
-retry = dg.RetryPolicy(max_retries=2, delay=300, jitter=dg.Jitter.PLUS_MINUS)
+retry = dg.RetryPolicy(
+    max_retries=2, delay=load_settings().retry_delay_seconds, jitter=dg.Jitter.PLUS_MINUS
+)
 
 
 def days_before(days: int, until: int = 0) -> dg.TimeWindowPartitionMapping:
