@@ -1,9 +1,15 @@
-"""Every test has its own data directory, and no settings of the person who runs it."""
+"""Every test has its own data directory, and no settings of the person who runs it.
+
+A small world is landed and made once, and copied for the tests that want it.
+"""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from fraud_platform.lake.store import Lake
 
 # What the assets read when they are imported, once for all tests.
 for name in [name for name in os.environ if name.startswith("PREDICTFLOW_")]:
@@ -12,6 +18,15 @@ for name in [name for name in os.environ if name.startswith("PREDICTFLOW_")]:
 os.environ["PREDICTFLOW_FIRST_DAY"] = "2026-03-01"
 os.environ["PREDICTFLOW_RETRY_DELAY_SECONDS"] = "1"
 os.environ.pop("DAGSTER_HOME", None)
+
+from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
+    FIRST,
+    LAST,
+    TABLES,
+    land_files,
+    make,
+    write_world,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +55,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for line in THIRD_PARTY:
             item.add_marker(pytest.mark.filterwarnings(line), append=False)
+
+
+@pytest.fixture(scope="session")
+def world_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("world") / "world.parquet")
+
+
+@pytest.fixture(scope="session")
+def made_world(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the world's tables made; only ever copied."""
+    directory = tmp_path_factory.mktemp("made") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREDICTFLOW_DATA_DIR", str(directory))
+        land_files(world_file)
+        make(TABLES, FIRST, LAST)
+    return directory
+
+
+@pytest.fixture
+def landed(world_file: Path) -> Lake:
+    """A lake of this test with the world landed and nothing made of it."""
+    return land_files(world_file)
+
+
+@pytest.fixture
+def tables(made_world: Path, data_dir: Path) -> Lake:
+    """A lake of this test with the world's tables made."""
+    shutil.copytree(made_world, data_dir)
+    return Lake(data_dir / "lake")
+
+
+@pytest.fixture
+def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training settings that fit the small world."""
+    for name, value in {
+        "WINDOW_DAYS": 20,
+        "VALIDATION_DAYS": 4,
+        "TEST_DAYS": 6,
+        "TREES": 20,
+    }.items():
+        monkeypatch.setenv(f"PREDICTFLOW_TRAINING_{name}", str(value))
