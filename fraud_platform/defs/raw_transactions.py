@@ -41,7 +41,13 @@ def raw_transactions(context: dg.AssetExecutionContext, platform: Platform) -> d
     Of the same transaction_id on a day the first landed wins; the rest are counted.
     """
     start, end = (moment.date() for moment in window(context))
-    landed = platform.lake.read(LANDED_EVENTS, start, end, where=ds.field("kind") == "transaction")
+    landed = platform.lake.read(
+        LANDED_EVENTS,
+        start,
+        end,
+        columns=RAW_TRANSACTIONS.schema.names,
+        where=ds.field("kind") == "transaction",
+    )
     frame = deduplicate(landed)
     days = (
         frame.group_by("event_date")

@@ -19,7 +19,7 @@ from fraud_platform.defs.landed_events import landed_events
 from fraud_platform.defs.partitions import daily, days_before, one_run, retry, window
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.resources import Platform
-from fraud_platform.lake.days import attach_transactions
+from fraud_platform.lake.days import LANDED_LABEL, attach_transactions
 from fraud_platform.settings import load_settings
 
 LOOKBACK_DAYS = load_settings().labels.lookback_days
@@ -52,7 +52,9 @@ def transaction_labels(
     A day is the day from which a label was known, so a day never changes when labels come late.
     """
     start, end = (moment.date() for moment in window(context))
-    landed = platform.lake.read(LANDED_EVENTS, start, end, where=ds.field("kind") == "label")
+    landed = platform.lake.read(
+        LANDED_EVENTS, start, end, columns=LANDED_LABEL, where=ds.field("kind") == "label"
+    )
     transactions = platform.lake.read(RAW_TRANSACTIONS, start - timedelta(days=LOOKBACK_DAYS), end)
     frame = attach_transactions(landed, transactions)
     unknown = frame.filter(pl.col("timestamp_us").is_null())

@@ -4,6 +4,9 @@ import polars as pl
 
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 
+# What of a landed label is needed; of a landed transaction it is the columns of raw_transactions.
+LANDED_LABEL = ["event_date", "transaction_id", "labelled_at_us", "is_fraud", "label_source"]
+
 
 def deduplicate(landed: pl.DataFrame) -> pl.DataFrame:
     """Rows of `raw_transactions`: of the same transaction_id on a day, the first landed wins.
@@ -23,7 +26,7 @@ def attach_transactions(landed: pl.DataFrame, transactions: pl.DataFrame) -> pl.
     last = (
         landed.sort("labelled_at_us", maintain_order=True)
         .unique(["event_date", "transaction_id"], keep="last", maintain_order=True)
-        .select("event_date", "transaction_id", "labelled_at_us", "is_fraud", "label_source")
+        .select(LANDED_LABEL)
     )
     known = transactions.select(
         "transaction_id", "timestamp_us", "user_id", "merchant_id", "amount_cents"

@@ -1,0 +1,1 @@
+"""What `make bench` runs: figures as ratios against what a user would pick instead."""
