@@ -151,7 +151,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     except FileNotFoundError as error:
         if named:
             raise SettingsError(f"settings file {path} does not exist") from error
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"settings file {path}: {error}") from error
     origin = _overlay(tree, environ)
     try:
@@ -191,6 +191,8 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]
         node = tree
         for part in path[:-1]:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise SettingsError(f"setting {part}: {node!r} is not a table of settings")
         node[path[-1]] = value
         origin["$." + ".".join(path)] = variable
     return origin
@@ -209,8 +211,9 @@ def _explain(error: msgspec.ValidationError, origin: dict[str, str], path: Path)
     text = str(error)
     what, _, where = text.partition(" - at `")
     where = where.rstrip("`") or "$"
+    name = where.removeprefix("$").removeprefix(".") or "at the top"
     source = f"environment variable {origin[where]}" if where in origin else f"{path}"
-    return f"setting {where.removeprefix('$.')} ({source}): {what}"
+    return f"setting {name} ({source}): {what}"
 
 
 def _check(settings: Settings) -> None:
