@@ -177,5 +177,6 @@ def _reason(
 
 
 def _shown(value: object) -> str:
-    text = value.isoformat() if isinstance(value, datetime) else repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    if isinstance(value, str) and len(value) > 100:
+        value = f"{value[:100]}…"
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
