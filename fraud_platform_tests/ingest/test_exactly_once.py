@@ -32,6 +32,7 @@ import sys
 from pathlib import Path
 from fraud_platform.ingest import batches
 from fraud_platform.ingest.inbox import land
+from fraud_platform.ingest.mapping import parse_map
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import load_settings
 batches.BATCH_ROWS = int(sys.argv[2])

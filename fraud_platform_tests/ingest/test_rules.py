@@ -61,7 +61,7 @@ def test_any_decimal_text_is_taken_as_the_contract_takes_it(number: object):
     agree(float(str(number)), pl.Series([str(number)]))
 
 
-@given(st.integers(1, 100_000_000), st.integers(1, 50))
+@given(st.integers(1, 99_999_999), st.integers(1, 50))
 def test_noise_of_binary_arithmetic_is_no_third_decimal(total: int, parts: int):
     assert amount_cents(total / 100 / parts * parts) == total
     accepted, _ = checked(amount=pl.Series([total / 100 / parts * parts]))
