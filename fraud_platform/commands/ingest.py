@@ -48,7 +48,7 @@ def ingest(settings: Settings, files: Sequence[Path], fields: FieldMap) -> list[
     try:
         for path in files:
             one = land(settings, lake, path, fields, progress.report)
-            landed.append(one)  # noqa: PERF401 - where a later file is refused, these stay
+            landed.append(one)
     finally:
         _record(settings, lake, landed)
     return landed

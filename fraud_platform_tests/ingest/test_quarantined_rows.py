@@ -1,7 +1,7 @@
 """A record that breaks the contract is set aside with its offset, its reason and its bytes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_ndjson(lake: Lake, tmp_path: Path, field: str, value: object, reason: s
     assert reason in said or f"$.{field}" in said
 
 
-def csv_line(row: dict[str, object]) -> bytes:
+def csv_line(row: Mapping[str, object]) -> bytes:
     return ",".join("" if value is None else str(value) for value in row.values()).encode()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fraud_platform.contracts.tables import LANDED_EVENTS
@@ -134,7 +135,7 @@ def test_a_column_name_that_stands_twice_in_the_header(lake: Lake, tmp_path: Pat
     said = refusal(lake, write_bytes(tmp_path / "twice.csv", text.encode()))
     assert "2 columns are named amount" in said
     table = pa.table([[1], [2]], names=["amount", "amount"])
-    pa.parquet.write_table(table, tmp_path / "twice.parquet")
+    pq.write_table(table, tmp_path / "twice.parquet")
     refusal(lake, tmp_path / "twice.parquet")
 
 
