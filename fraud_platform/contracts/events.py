@@ -1,18 +1,14 @@
 """What comes in at the edge: transactions and labels, decoded and checked by msgspec."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from fraud_platform.clock import MICROSECONDS, day_start_us, to_us
+from fraud_platform.clock import MICROSECONDS, to_us
 
 MAX_AMOUNT = 1_000_000
 MAX_AHEAD_US = 5 * 60 * MICROSECONDS
-# An older timestamp is a date that was lost on the way (0 is 1970), and one such row would open
-# decades of daily partitions.
-FIRST_TIMESTAMP = date(2000, 1, 1)
-FIRST_TIMESTAMP_US = day_start_us(FIRST_TIMESTAMP)
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -60,13 +56,8 @@ def amount_cents(amount: float) -> int:
 
 
 def timestamp_us(moment: datetime, now_us: int) -> int:
-    """Microseconds UTC of a timestamp; raises ValueError when it can't be when a payment was made.
-
-    That is over five minutes ahead, or before the year 2000.
-    """
+    """Microseconds UTC of a timestamp; raises ValueError when it lies over five minutes ahead."""
     us = to_us(moment)
-    if us < FIRST_TIMESTAMP_US:
-        raise ValueError(f"timestamp {moment.isoformat()} is before {FIRST_TIMESTAMP}")
     if us > now_us + MAX_AHEAD_US:
         raise ValueError(f"timestamp {moment.isoformat()} is more than five minutes ahead")
     return us

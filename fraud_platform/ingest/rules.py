@@ -9,8 +9,6 @@ import polars as pl
 from fraud_platform.clock import day_start_us
 from fraud_platform.contracts.events import (
     CENT_TOLERANCE,
-    FIRST_TIMESTAMP,
-    FIRST_TIMESTAMP_US,
     MAX_AHEAD_US,
     MAX_AMOUNT,
     amount_cents,
@@ -22,7 +20,9 @@ _TEXTS = ("transaction_id", "user_id", "merchant_id", "device_id", "source")
 _MOMENTS = ("timestamp", "labelled_at")
 _FIELDS = (*REQUIRED["transactions"], "device_id", "is_fraud", "labelled_at", "source")
 _TRUE, _FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
-_LAST_US = day_start_us(date.max)
+# An older date was lost on the way (0 is 1970), and one such row would open decades of partitions.
+FIRST_DAY = date(2000, 1, 1)
+_FIRST_US, _LAST_US = day_start_us(FIRST_DAY), day_start_us(date.max)
 _FORMATS = ("%+", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%:z")
 
 
@@ -127,7 +127,7 @@ def _fine(typed: pl.DataFrame, found: pl.DataFrame, fields: FieldMap, now_us: in
     ]
     rules += [
         pl.col(names[name]).is_null()
-        | pl.col(names[name]).is_between(FIRST_TIMESTAMP_US, _latest(name, now_us))
+        | pl.col(names[name]).is_between(_FIRST_US, _latest(name, now_us))
         for name in _MOMENTS
     ]
     fine = typed.select(pl.all_horizontal(rules).fill_null(value=False)).to_series().to_numpy()
@@ -164,8 +164,8 @@ def _reason(
             return f"{name} has {len(row[name])} characters, allowed are 1 to 64"
     for name in _MOMENTS:
         us = row[_out(name)]
-        if us is not None and us < FIRST_TIMESTAMP_US:
-            return f"{name} {_shown(values[name])} is before {FIRST_TIMESTAMP}"
+        if us is not None and us < _FIRST_US:
+            return f"{name} {_shown(values[name])} is before {FIRST_DAY}"
         if us is not None and us > _latest(name, now_us):
             ahead = "more than five minutes" if name == "timestamp" else "thousands of years"
             return f"{name} {_shown(values[name])} is {ahead} ahead"

@@ -54,10 +54,8 @@ def test_a_label_says_who_labelled_or_that_it_is_unknown():
     assert msgspec.json.decode(text, type=Label).source == "unknown"
 
 
-def test_a_payment_is_made_after_1999_and_at_most_five_minutes_ahead():
+def test_a_payment_is_made_at_most_five_minutes_ahead():
     latest = NOW + timedelta(minutes=5)
     assert timestamp_us(latest, to_us(NOW)) == to_us(latest)
     with pytest.raises(ValueError, match="more than five minutes ahead"):
         timestamp_us(latest + timedelta(microseconds=1), to_us(NOW))
-    with pytest.raises(ValueError, match="before 2000-01-01"):
-        timestamp_us(datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), to_us(NOW))

@@ -105,9 +105,11 @@ def test_another_batch_size_goes_on_where_the_last_one_stopped(
     assert each_once(lake, 40)
 
 
-def start(path: Path, data_dir: Path, batch_rows: int = 20) -> subprocess.Popen[str]:
+def start(
+    path: Path, data_dir: Path, batch_rows: int = 20, before: str = ""
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, path, str(batch_rows)],
+        [sys.executable, "-c", before + PROGRAM, path, str(batch_rows)],
         env=os.environ | {"PYTHONPATH": str(CHECKOUT), "PREDICTFLOW_DATA_DIR": str(data_dir)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -180,3 +182,26 @@ def test_the_position_outlives_a_checkpoint(lake: Lake, tmp_path: Path):
     assert delta is not None
     delta.create_checkpoint()
     assert land(lake, path).skipped == 30
+
+
+FULL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+"""
+
+
+def test_where_a_file_cannot_be_written_nothing_is_landed_and_the_retry_lands_all(
+    tmp_path: Path, data_dir: Path
+):
+    """A limit on the size of files stands in for a full disk: writing fails in its middle."""
+    path = write(payments(ROWS), tmp_path / "a.parquet")
+    failed = start(path, data_dir, batch_rows=ROWS, before=FULL_DISK)
+    said = failed.communicate()[1]
+    assert failed.returncode == 1
+    assert "PredictFlowError: table landed_events: the rows can't be written" in said
+    lake = Lake(data_dir / "lake")
+    assert landed_rows(lake, "transaction").is_empty()
+    again = start(path, data_dir, batch_rows=ROWS)
+    assert again.communicate()[1] == ""
+    assert each_once(lake)
