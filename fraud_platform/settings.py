@@ -4,6 +4,7 @@ A setting's environment variable is its path in capitals: `[training] window_day
 `PREDICTFLOW_TRAINING_WINDOW_DAYS`. The environment wins over the file.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -153,14 +154,15 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     except FileNotFoundError as error:
         if named:
             raise SettingsError(f"settings file {path} does not exist") from error
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"settings file {path}: {error}") from error
-    origin = _overlay(tree, environ)
+    origin = _overlay(tree, environ, path)
     try:
         settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(error, origin, path)) from error
+        raise SettingsError(_explain(str(error), origin, path)) from error
     _check(settings)
+    _check_finite(msgspec.to_builtins(settings, enc_hook=str), (), origin, path)
     data_dir = settings.data_dir.absolute()
     return msgspec.structs.replace(
         settings,
@@ -175,8 +177,8 @@ def _decode(kind: type, value: Any) -> Any:
     raise ValueError(f"expected a path, got {value!r}")
 
 
-def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """Lays the environment over the file's tree; returns `$.path` -> variable for messages."""
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str], file: Path) -> dict[str, str]:
+    """Lays the environment over the file's tree; returns `$.path` -> variable=value, for errors."""
     known = dict(_variables(Settings, ()))
     origin: dict[str, str] = {}
     for variable, value in environ.items():
@@ -193,8 +195,10 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]
         node = tree
         for part in path[:-1]:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise SettingsError(f"setting {part} ({file}): {node!r} is not a table of settings")
         node[path[-1]] = value
-        origin["$." + ".".join(path)] = variable
+        origin["$." + ".".join(path)] = f"{variable}={value!r}"
     return origin
 
 
@@ -207,12 +211,25 @@ def _variables(section: type[msgspec.Struct], path: tuple[str, ...]) -> Any:
             yield PREFIX + "_".join(here).upper(), here
 
 
-def _explain(error: msgspec.ValidationError, origin: dict[str, str], path: Path) -> str:
-    text = str(error)
+def _check_finite(
+    values: dict[str, Any], path: tuple[str, ...], origin: dict[str, str], file: Path
+) -> None:
+    """Refuses NaN and the infinities, which no bound of a type keeps out."""
+    for name, value in values.items():
+        here = (*path, name)
+        if isinstance(value, dict):
+            _check_finite(value, here, origin, file)
+        elif isinstance(value, float) and not math.isfinite(value):
+            text = f"Expected a finite number, got {value} - at `$.{'.'.join(here)}`"
+            raise SettingsError(_explain(text, origin, file))
+
+
+def _explain(text: str, origin: dict[str, str], path: Path) -> str:
     what, _, where = text.partition(" - at `")
     where = where.rstrip("`") or "$"
+    name = where.removeprefix("$").removeprefix(".") or "at the top"
     source = f"environment variable {origin[where]}" if where in origin else f"{path}"
-    return f"setting {where.removeprefix('$.')} ({source}): {what}"
+    return f"setting {name} ({source}): {what}"
 
 
 def _check(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pyarrow.dataset as ds
+from rich.markup import escape
 
 from fraud_platform.clock import from_us
 from fraud_platform.commands import console
@@ -40,7 +41,16 @@ def run_list(limit: int, *, as_json: bool) -> None:
     if not shown:
         console.console.print("The quarantine is empty.")
         return
-    rows = [(r["source"], str(r["offset"]), r["reason"], r["raw"][:120]) for r in shown]
+    rows = [
+        tuple(_plain(text) for text in (r["source"], str(r["offset"]), r["reason"], r["raw"][:120]))
+        for r in shown
+    ]
     console.table(
         f"{len(shown)} of {frame.height:,} rejected", ("source", "offset", "reason", "record"), rows
     )
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal would obey: control characters and rich's markup."""
+    printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escape("".join(printable))

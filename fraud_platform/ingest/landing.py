@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -14,13 +14,15 @@ import polars as pl
 
 from fraud_platform.clock import DAY_US, day_of
 from fraud_platform.contracts.tables import LANDED_EVENTS
+from fraud_platform.ingest.batches import Batch, Rejected
 from fraud_platform.ingest.mapping import FieldMap, IngestError
-from fraud_platform.ingest.readers import Batch, Rejected, SourceFile
+from fraud_platform.ingest.readers import SourceFile
 from fraud_platform.ingest.rules import check
 from fraud_platform.lake.store import Lake
 
 Progress = Callable[[int], None]
-_VALUE = re.compile(r"'[^']*'|\d\S*")  # reasons are counted without the values in them
+# Reasons are counted without the values in them.
+_VALUE = re.compile(r"""'[^']*'|"[^"]*"|(?<!\w)-?\d\S*""")
 
 
 @dataclass
@@ -45,26 +47,32 @@ def land_file(
     *,
     maturity_days: int,
     progress: Progress = lambda _rows: None,
+    note_days: Callable[[Iterable[date]], None] = lambda _days: None,
 ) -> Landed:
     """Lands a file's records in `landed_events`, each exactly once however often it is called.
+
+    `progress` hears the position after each commit, `note_days` the days of transactions before.
 
     The lake says where to go on: every commit carries the position (records read) of the source,
     which is known by its decompressed content and its mapping. Raises IngestError, with nothing
     landed, for a file of the wrong shape or without one acceptable record.
     """
     file = SourceFile(path)
-    key = msgspec.json.encode([file.digest(), fields.kind, dict(fields.columns), maturity_days])
-    landed = Landed(path.name, sha256(key).hexdigest())
+    landed = Landed(path.name, _source_id(file, fields, maturity_days))
     position = landed.skipped = lake.position(LANDED_EVENTS, landed.source_id)
     progress(position)
     for batch in file.batches(fields, position):
-        accepted, rejected = check(batch, fields, _now_us())
+        try:
+            accepted, rejected = check(batch, fields, _now_us())
+        except IngestError as error:
+            raise IngestError(f"{path}: {error}") from error
         if batch.start == 0 and not accepted.height:
             _refuse(path, batch, rejected)
         if batch.start < position:  # the batch size changed between two runs
             accepted = accepted.filter(pl.col("offset") >= position)
             rejected = [record for record in rejected if record.offset >= position]
         rows = _rows(landed, accepted, rejected, fields, maturity_days)
+        note_days(landed.days)
         lake.append(LANDED_EVENTS, rows, source_id=landed.source_id, start=position, end=batch.end)
         position = batch.end
         progress(position)
@@ -73,15 +81,25 @@ def land_file(
     return landed
 
 
+def _source_id(file: SourceFile, fields: FieldMap, maturity_days: int) -> str:
+    named = sorted((name, column) for name, column in fields.columns.items() if name != column)
+    key = msgspec.json.encode([file.digest(), fields.kind, dict(named), maturity_days])
+    return sha256(key).hexdigest()
+
+
 def _refuse(path: Path, batch: Batch, rejected: list[Rejected]) -> None:
     if not rejected:
         raise IngestError(f"{path} holds no records: there is nothing to land")
-    reason, count = Counter(record.reason for record in rejected).most_common(1)[0]
+    reason, count = _reasons(rejected).most_common(1)[0]
     raise IngestError(
         f"{path}: none of the first {batch.end} records can be taken, so nothing was landed; "
         f"{count} of them: {reason}. First record: {rejected[0].raw[:200]!r}. "
         "Mend the file, or say with --map which column is which"
     )
+
+
+def _reasons(rejected: list[Rejected]) -> Counter[str]:
+    return Counter(_VALUE.sub("…", record.reason) for record in rejected)
 
 
 def _rows(
@@ -120,7 +138,7 @@ def _rows(
         schema={"offset": pl.Int64, "reason": pl.String, "raw": pl.Binary},
     ).with_columns(kind=pl.lit("rejected"), event_date=pl.lit(day_of(now_us)))
     landed.rejected += rejects.height
-    landed.reasons.update(_VALUE.sub("…", record.reason) for record in rejected)
+    landed.reasons.update(_reasons(rejected))
     frame = pl.concat([*parts, labels, rejects], how="diagonal").with_columns(**common)
     missing = [name for name in LANDED_EVENTS.schema.names if name not in frame.columns]
     return frame.with_columns(pl.lit(None).alias(name) for name in missing)

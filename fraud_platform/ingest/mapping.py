@@ -38,13 +38,24 @@ class FieldMap:
     def resolve(self, available: Iterable[str], file: str) -> dict[str, str]:
         """Field to column for the fields that this file has.
 
-        Raises IngestError for a required field without a column, or a map that names no column.
+        Raises IngestError for a required field without a column, a map that names no column, and
+        a column that isn't the only one of its name, or is taken for two fields.
         """
         found = list(available)
         listing = ", ".join(found) or "none"
         resolved: dict[str, str] = {}
         for name in self.fields:
             column = self.columns.get(name, name)
+            if found.count(column) > 1:
+                raise IngestError(f"{file}: {found.count(column)} columns are named {column}")
+            if column in resolved.values():
+                if name not in self.columns and name in OPTIONAL[self.kind]:
+                    continue
+                other = next(field for field, taken in resolved.items() if taken == column)
+                raise IngestError(
+                    f"{file}: the column {column} is taken for both {other} and {name}; "
+                    f"name another with --map {name}=COLUMN or --map {other}=COLUMN"
+                )
             if column in found:
                 resolved[name] = column
             elif name in self.columns:

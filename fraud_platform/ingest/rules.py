@@ -1,19 +1,28 @@
 """The edge's contract applied to a batch of columns: what is accepted, and why the rest isn't."""
 
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from fraud_platform.clock import from_us
-from fraud_platform.contracts.events import CENT_TOLERANCE, MAX_AHEAD_US, MAX_AMOUNT, amount_cents
+from fraud_platform.clock import day_start_us
+from fraud_platform.contracts.events import (
+    CENT_TOLERANCE,
+    MAX_AHEAD_US,
+    MAX_AMOUNT,
+    amount_cents,
+)
+from fraud_platform.ingest.batches import Batch, Rejected
 from fraud_platform.ingest.mapping import REQUIRED, FieldMap, IngestError
-from fraud_platform.ingest.readers import Batch, Rejected
 
-_IDENTIFIERS = ("transaction_id", "user_id", "merchant_id", "device_id")
+_TEXTS = ("transaction_id", "user_id", "merchant_id", "device_id", "source")
 _MOMENTS = ("timestamp", "labelled_at")
 _FIELDS = (*REQUIRED["transactions"], "device_id", "is_fraud", "labelled_at", "source")
-_TRUE, _FALSE = ("1", "true", "t", "yes"), ("0", "false", "f", "no")
+_TRUE, _FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
+# An older date was lost on the way (0 is 1970), and one such row would open decades of partitions.
+FIRST_DAY = date(2000, 1, 1)
+_FIRST_US, _LAST_US = day_start_us(FIRST_DAY), day_start_us(date.max)
 _FORMATS = ("%+", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%:z")
 
 
@@ -26,23 +35,23 @@ def check(batch: Batch, fields: FieldMap, now_us: int) -> tuple[pl.DataFrame, li
     """
     found = batch.frame
     typed = found.select("offset", *(_typed(found, name) for name in _FIELDS))
-    fine = _fine(typed, fields, now_us)
+    fine = _fine(typed, found, fields, now_us)
     rejected = list(batch.rejected)
     for index in np.flatnonzero(~fine):
         offset = typed["offset"][int(index)]
         reason = _reason(typed.row(int(index), named=True), found, int(index), fields, now_us)
         rejected.append(Rejected(offset, reason, batch.raw(offset)))
     good = typed.filter(pl.Series(fine))
-    cents = np.round(good["amount"].to_numpy() * 100) if good.height else np.array([])
+    cents = (pl.col("amount") * 100).round().cast(pl.Int64)
     return (
-        good.with_columns(pl.Series("amount_cents", cents).cast(pl.Int64)).drop("amount"),
+        good.with_columns(amount_cents=cents).drop("amount"),
         sorted(rejected, key=lambda record: record.offset),
     )
 
 
 def _typed(found: pl.DataFrame, name: str) -> pl.Expr:
     """The expression that gives a field its type; what can't be read becomes null."""
-    out = f"{name}_us" if name in _MOMENTS else name
+    out = _out(name)
     if name not in found.columns:
         kind = (
             pl.Int64
@@ -51,13 +60,15 @@ def _typed(found: pl.DataFrame, name: str) -> pl.Expr:
         )
         return pl.lit(None, dtype=kind).alias(out)
     kind, column = found.schema[name], pl.col(name)
+    if kind == pl.Null:  # a column without any value has no type either
+        kind, column = pl.String(), column.cast(pl.String)
     if name in _MOMENTS:
         return _moment(kind, column, name).alias(out)
     if name == "amount":
         if not (kind.is_numeric() or kind == pl.String):
             raise _mistyped(name, kind, "a number")
-        # Through text a 32-bit float keeps the decimals that it was written with.
-        column = column.cast(pl.String) if kind == pl.Float32 else column
+        # Through text a short float keeps the decimals that it was written with.
+        column = column.cast(pl.String) if kind in (pl.Float16, pl.Float32) else column
         return column.cast(pl.Float64, strict=False).alias(out)
     if name == "is_fraud":
         return _verdict(kind, column).alias(out)
@@ -101,16 +112,24 @@ def _mistyped(name: str, kind: pl.DataType, expected: str) -> IngestError:
     )
 
 
-def _fine(typed: pl.DataFrame, fields: FieldMap, now_us: int) -> np.ndarray:
+def _fine(typed: pl.DataFrame, found: pl.DataFrame, fields: FieldMap, now_us: int) -> np.ndarray:
     """Which rows hold the contract, as booleans."""
-    required = [f"{n}_us" if n in _MOMENTS else n for n in REQUIRED[fields.kind]]
-    rules = [pl.col(name).is_not_null() for name in required]
+    names = {name: _out(name) for name in _FIELDS}
+    rules = [pl.col(names[name]).is_not_null() for name in REQUIRED[fields.kind]]
+    # A value that can't be read is not the same as none.
     rules += [
-        pl.col(name).is_null() | pl.col(name).str.len_chars().is_between(1, 64)
-        for name in _IDENTIFIERS
+        pl.col(names[name]).is_not_null() | found[name].is_null()
+        for name in fields.fields
+        if name in found.columns
     ]
-    latest = now_us + MAX_AHEAD_US
-    rules.append(pl.col("timestamp_us").is_null() | (pl.col("timestamp_us") <= latest))
+    rules += [
+        pl.col(name).is_null() | pl.col(name).str.len_chars().is_between(1, 64) for name in _TEXTS
+    ]
+    rules += [
+        pl.col(names[name]).is_null()
+        | pl.col(names[name]).is_between(_FIRST_US, _latest(name, now_us))
+        for name in _MOMENTS
+    ]
     fine = typed.select(pl.all_horizontal(rules).fill_null(value=False)).to_series().to_numpy()
     if fields.kind == "transactions":
         amount = typed["amount"].fill_null(np.nan).to_numpy()
@@ -121,22 +140,43 @@ def _fine(typed: pl.DataFrame, fields: FieldMap, now_us: int) -> np.ndarray:
     return fine
 
 
+def _out(name: str) -> str:
+    return f"{name}_us" if name in _MOMENTS else name
+
+
+def _latest(name: str, now_us: int) -> int:
+    """A label may become known later than now: when its maturity has passed."""
+    return now_us + MAX_AHEAD_US if name == "timestamp" else _LAST_US
+
+
 def _reason(
     row: dict[str, Any], found: pl.DataFrame, index: int, fields: FieldMap, now_us: int
 ) -> str:
-    for name in REQUIRED[fields.kind]:
-        if row[f"{name}_us" if name in _MOMENTS else name] is None:
-            value = found[name][index]
-            return f"{name} is missing" if value is None else f"{name} {value!r} can't be read"
-    for name in _IDENTIFIERS:
+    values = {n: found[n][index] for n in fields.fields if n in found.columns}
+    for name in fields.fields:
+        value = values.get(name)
+        if row[_out(name)] is None and value is not None:
+            return f"{name} {_shown(value)} can't be read"
+        if value is None and name in REQUIRED[fields.kind]:
+            return f"{name} is missing"
+    for name in _TEXTS:
         if row[name] is not None and not 1 <= len(row[name]) <= 64:
             return f"{name} has {len(row[name])} characters, allowed are 1 to 64"
-    if row["timestamp_us"] is not None and row["timestamp_us"] > now_us + MAX_AHEAD_US:
-        return (
-            f"timestamp {from_us(row['timestamp_us']).isoformat()} is more than five minutes ahead"
-        )
+    for name in _MOMENTS:
+        us = row[_out(name)]
+        if us is not None and us < _FIRST_US:
+            return f"{name} {_shown(values[name])} is before {FIRST_DAY}"
+        if us is not None and us > _latest(name, now_us):
+            ahead = "more than five minutes" if name == "timestamp" else "thousands of years"
+            return f"{name} {_shown(values[name])} is {ahead} ahead"
     try:
         amount_cents(row["amount"])
     except ValueError as error:
         return str(error)
     raise AssertionError(f"row {row} was refused without a reason")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str) and len(value) > 100:
+        value = f"{value[:100]}…"
+    return value.isoformat() if isinstance(value, datetime) else repr(value)

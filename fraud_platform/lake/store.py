@@ -1,6 +1,8 @@
 """Reading and replacing days of Delta tables."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,10 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from fraud_platform.contracts.tables import Table
 from fraud_platform.errors import PredictFlowError
+
+# What deltalake 1.6 fails on, or takes for another path, wherever it stands in one.
+_UNFIT = re.compile(r"[\\^|\[\]]|%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -21,19 +26,32 @@ class Lake:
 
     root: Path | str
 
+    def __post_init__(self) -> None:
+        found = _UNFIT.search(str(self.root))
+        if found:
+            raise PredictFlowError(
+                f"the lake can't be kept in {self.root}: Delta Lake takes no path with "
+                f"{found[0]!r} in it; set data_dir to another one"
+            )
+
     def uri(self, table: Table) -> str:
-        return (
-            str(Path(self.root) / table.name)
-            if isinstance(self.root, Path)
-            else (f"{self.root.rstrip('/')}/{table.name}")
-        )
+        """Where a table is: a path as it is, or below the prefix."""
+        if isinstance(self.root, Path):
+            return str(self.root / table.name)
+        return f"{self.root.rstrip('/')}/{table.name}"
 
     def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
-        """The table at a version (default: newest), or None where it was never written."""
+        """The table at a version (default: newest), or None where it was never written.
+
+        Raises PredictFlowError for a version that there is not.
+        """
         try:
             return DeltaTable(self.uri(table), version=version)
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            asked = "" if version is None else f" at version {version}"
+            raise PredictFlowError(f"table {table.name}{asked} can't be opened: {error}") from error
 
     def version(self, table: Table) -> int | None:
         """The newest version, or None where the table was never written."""
@@ -94,24 +112,26 @@ class Lake:
     def replace_days(self, table: Table, start: date, end: date, frame: pl.DataFrame) -> int:
         """Replaces start <= event_date < end by the frame's rows in one commit; the new version.
 
-        Raises PredictFlowError for a row outside the range, before anything is written.
+        Raises PredictFlowError for a row outside the range, before anything is written, and where
+        another writer replaced days of the range meanwhile.
         """
-        outside = frame.filter((pl.col("event_date") < start) | (pl.col("event_date") >= end))
+        day = pl.col("event_date")
+        outside = frame.filter(~((day >= start) & (day < end)).fill_null(value=False))
         if outside.height:
             raise PredictFlowError(
                 f"table {table.name}: {outside.height} rows lie outside {start} to {end} "
                 f"(first: {outside['event_date'][0]})"
             )
-        self._create(table)
-        write_deltalake(
-            self.uri(table),
-            _arrow(table, frame.sort(["event_date", *table.sort_by])),
-            mode="overwrite",
-            predicate=f"event_date >= '{start}' AND event_date < '{end}'",
-        )
-        version = self.version(table)
-        assert version is not None
-        return version
+        with _committing(table):
+            self._create(table)
+            delta = DeltaTable(self.uri(table))
+            write_deltalake(
+                delta,
+                _arrow(table, frame.sort(["event_date", *table.sort_by])),
+                mode="overwrite",
+                predicate=f"event_date >= '{start}' AND event_date < '{end}'",
+            )
+        return delta.version()
 
     def position(self, table: Table, source_id: str) -> int:
         """Up to where a source was landed: the next offset to read, 0 for a new source."""
@@ -127,23 +147,23 @@ class Lake:
         `start` is the position that the rows were read from; where the table says otherwise,
         another writer was faster and nothing is written. Returns the new version.
         """
-        self._create(table)
-        # The position is read from the very snapshot that the commit builds on: a fresher one
-        # with a higher position is refused here, a concurrent commit by Delta itself.
-        delta = DeltaTable(self.uri(table))
-        landed = delta.transaction_version(source_id) or 0
-        if landed != start:
-            raise PredictFlowError(
-                f"table {table.name}: source {source_id[:12]} was landed up to {landed} by another "
-                f"writer, not up to {start}; start the ingestion again"
+        with _committing(table):
+            self._create(table)
+            # The position is read from the very snapshot that the commit builds on: a fresher one
+            # with a higher position is refused here, a concurrent commit by Delta itself.
+            delta = DeltaTable(self.uri(table))
+            landed = delta.transaction_version(source_id) or 0
+            if landed != start:
+                raise PredictFlowError(
+                    f"table {table.name}: source {source_id[:12]} was landed up to {landed} by "
+                    f"another writer, not up to {start}; start the ingestion again"
+                )
+            write_deltalake(
+                delta,
+                _arrow(table, frame),
+                mode="append",
+                commit_properties=CommitProperties(app_transactions=[Transaction(source_id, end)]),
             )
-        write_deltalake(
-            delta,
-            _arrow(table, frame),
-            mode="append",
-            partition_by=list(table.partition_by),
-            commit_properties=CommitProperties(app_transactions=[Transaction(source_id, end)]),
-        )
         return delta.version()
 
     def _create(self, table: Table) -> None:
@@ -156,6 +176,21 @@ def versions(lake: Lake, tables: Iterable[Table]) -> dict[str, int]:
     """The newest version of each table that exists, by name: what a training run records."""
     found = {table.name: lake.version(table) for table in tables}
     return {name: version for name, version in found.items() if version is not None}
+
+
+@contextmanager
+def _committing(table: Table) -> Iterator[None]:
+    try:
+        yield
+    except CommitFailedError as error:
+        raise PredictFlowError(
+            f"table {table.name}: another writer was faster, so nothing was written; run it again "
+            f"({error})"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise PredictFlowError(
+            f"table {table.name}: the rows can't be written, its data are as before: {error}"
+        ) from error
 
 
 def _arrow(table: Table, frame: pl.DataFrame) -> pa.Table:

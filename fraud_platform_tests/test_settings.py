@@ -1,0 +1,123 @@
+"""A wrong setting is one clear error that names it and where it was set."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.settings import Settings, SettingsError, load_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "predictflow.toml"
+
+
+def refusal(environ: dict[str, str], config: Path | None = None) -> str:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(environ, config)
+    return str(refused.value)
+
+
+def test_nothing_needs_to_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({})
+    assert settings.data_dir == tmp_path / ".predictflow"
+    assert settings.dagster_dir == tmp_path / ".predictflow" / "dagster"
+    assert settings.training.trees == Settings().training.trees
+
+
+def test_the_environment_wins_over_the_file(config: Path):
+    config.write_text('first_day = 2026-03-01\n[training]\ntrees = 7\ndepth = 5\nseed = "3"\n')
+    settings = load_settings({"PREDICTFLOW_TRAINING_TREES": "9"}, config)
+    training = settings.training
+    assert (training.trees, training.depth, training.seed) == (9, 5, 3)
+    assert settings.first_day == date(2026, 3, 1)
+
+
+def test_the_file_is_named_or_found_in_the_working_directory(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    config.write_text("[training]\ntrees = 7\n")
+    named = load_settings({"PREDICTFLOW_CONFIG": str(config)})
+    assert load_settings({}) == named == load_settings({}, config)
+    assert named.training.trees == 7
+
+
+def test_a_named_file_that_is_missing_or_no_toml(config: Path):
+    for environ, path in (({}, config), ({"PREDICTFLOW_CONFIG": str(config)}, None)):
+        assert f"settings file {config} does not exist" in refusal(environ, path)
+    for content in (b"[training", b"trees = \xff", b"a = 1\na = 2\n"):
+        config.write_bytes(content)
+        assert str(config) in refusal({}, config)
+    assert str(config.parent) in refusal({}, config.parent)
+
+
+def test_an_unknown_variable_is_named_with_those_that_there_are():
+    said = refusal({"PREDICTFLOW_TRAINING_TREE": "9"})
+    assert "environment variable PREDICTFLOW_TRAINING_TREE is not a setting" in said
+    assert "PREDICTFLOW_TRAINING_TREES" in said
+    load_settings({"PREDICTFLOW_TEST_WHATEVER": "1", "OTHER": "2"})
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        ("[training]\ntree = 9", "setting training ", "`tree`"),
+        ("trees = 9", "setting at the top ", "`trees`"),
+        ("[training]\ntrees = [1]", "setting training.trees ", "Expected `int`, got `array`"),
+        ("training = 3", "setting training ", "Expected `object`, got `int`"),
+        ('data_dir = ""', "setting data_dir ", "expected a path, got ''"),
+        ("data_dir = 7", "setting data_dir ", "7"),
+        ("[quality]\nmean_amount_max = 1e", "settings file", ""),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_setting_and_file(
+    config: Path, content: str, name: str, said: str
+):
+    config.write_text(content)
+    text = refusal({}, config)
+    assert text.startswith(name)
+    assert str(config) in text
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TRAINING_TREES", "many", "Expected `int`"),
+        ("TRAINING_TREES", "0", ">= 1"),
+        ("TRAINING_TREES", "1.5", "Expected `int`"),
+        ("TRAINING_LEARNING_RATE", "1.5", "<= 1"),
+        ("QUALITY_MEAN_AMOUNT_MAX", "nan", "a finite number"),
+        ("TRAINING_FALSE_ALARM_COST", "inf", "a finite number"),
+        ("QUALITY_MEAN_AMOUNT_BLOCKS", "perhaps", "Expected `bool`"),
+        ("FIRST_DAY", "yesterday", "date"),
+        ("SERVING_PORT", "70000", "<= 65535"),
+        ("DATA_DIR", "", "expected a path"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value(variable: str, value: str, said: str):
+    text = refusal({f"PREDICTFLOW_{variable}": value})
+    section, _, name = variable.lower().partition("_")
+    dotted = (
+        f"{section}.{name}" if section in ("training", "quality", "serving") else variable.lower()
+    )
+    assert text.startswith(
+        f"setting {dotted} (environment variable PREDICTFLOW_{variable}={value!r}): "
+    )
+    assert said in text
+
+
+def test_a_variable_below_what_the_file_makes_no_table(config: Path):
+    config.write_text("training = 3")
+    text = refusal({"PREDICTFLOW_TRAINING_TREES": "9"}, config)
+    assert f"setting training ({config}): 3 is not a table" in text
+
+
+def test_settings_that_contradict_each_other():
+    assert "leaves no day to fit on" in refusal({"PREDICTFLOW_TRAINING_WINDOW_DAYS": "10"})
+    assert "mean_amount_min: 900.0 is over" in refusal(
+        {"PREDICTFLOW_QUALITY_MEAN_AMOUNT_MIN": "900"}
+    )
