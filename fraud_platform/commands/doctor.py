@@ -99,7 +99,6 @@ def _online(settings: Settings) -> Finding:
         mend = "materialise online_features"
         return Finding("online store", "none yet", f"no {settings.online_store}", mend)
     from feature_repo.write import written_as_of  # noqa: PLC0415
-
     from fraud_platform.features.state import USER_DAILY  # noqa: PLC0415
 
     uri = f"{settings.online_store.as_uri()}?mode=ro"
