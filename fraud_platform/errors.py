@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 
 class PredictFlowError(Exception):
@@ -7,3 +7,7 @@ class PredictFlowError(Exception):
     The command line prints the text without a traceback and exits with status 1; inside Dagster it
     becomes the failure's description.
     """
+
+
+class UnavailableError(PredictFlowError):
+    """A fault of the moment: a rival writer, a full disk, a store that is away. It may pass."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from fraud_platform.contracts.quality import Outcome, Rule
-from fraud_platform.errors import PredictFlowError
+from fraud_platform.errors import PredictFlowError, UnavailableError
 
 
 def specs(asset: str, rules: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
@@ -23,6 +23,8 @@ def explained() -> Iterator[None]:
     """Turns a fault that only a person can mend into a failure that isn't tried again."""
     try:
         yield
+    except UnavailableError:
+        raise  # the retry policy is there for these
     except PredictFlowError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 

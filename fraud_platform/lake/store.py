@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from fraud_platform.contracts.tables import Table
-from fraud_platform.errors import PredictFlowError
+from fraud_platform.errors import PredictFlowError, UnavailableError
 
 # What deltalake 1.6 fails on, or takes for another path, wherever it stands in one.
 _UNFIT = re.compile(r"[\\^|\[\]]|%[0-9A-Fa-f]{2}")
@@ -154,7 +154,7 @@ class Lake:
             delta = DeltaTable(self.uri(table))
             landed = delta.transaction_version(source_id) or 0
             if landed != start:
-                raise PredictFlowError(
+                raise UnavailableError(
                     f"table {table.name}: source {source_id[:12]} was landed up to {landed} by "
                     f"another writer, not up to {start}; start the ingestion again"
                 )
@@ -183,12 +183,12 @@ def _committing(table: Table) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise PredictFlowError(
+        raise UnavailableError(
             f"table {table.name}: another writer was faster, so nothing was written; run it again "
             f"({error})"
         ) from error
     except (DeltaError, OSError) as error:
-        raise PredictFlowError(
+        raise UnavailableError(
             f"table {table.name}: the rows can't be written, its data are as before: {error}"
         ) from error
 
