@@ -37,6 +37,7 @@ def enforce(
     A blocking check stops what is downstream, but by then the rows would be in the table. So the
     failed evaluations are logged here and the asset fails: the former data stay as they are.
     """
+    days = context.partition_key_range
     failed = [o for o in outcomes if not o.passed and o.rule.blocking]
     if not failed:
         return [
@@ -44,7 +45,7 @@ def enforce(
                 check_name=outcome.rule.name,
                 passed=outcome.passed,
                 severity=_severity(outcome),
-                metadata=_metadata(outcome),
+                metadata=_metadata(outcome, days),
             )
             for outcome in outcomes
         ]
@@ -56,7 +57,7 @@ def enforce(
                 check_name=outcome.rule.name,
                 passed=outcome.passed,
                 severity=_severity(outcome),
-                metadata=_metadata(outcome),
+                metadata=_metadata(outcome, days),
                 blocking=outcome.rule.blocking,
             )
         )
@@ -73,8 +74,12 @@ def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if outcome.rule.blocking else dg.AssetCheckSeverity.WARN
 
 
-def _metadata(outcome: Outcome) -> dict[str, dg.MetadataValue]:
-    metadata: dict[str, dg.MetadataValue] = {"failing_rows": dg.MetadataValue.int(outcome.failing)}
+def _metadata(outcome: Outcome, days: dg.PartitionKeyRange) -> dict[str, dg.MetadataValue]:
+    # A check's result is of a run's days; Dagster itself would show no day beside it.
+    metadata: dict[str, dg.MetadataValue] = {
+        "days": dg.MetadataValue.text(f"{days.start} to {days.end}"),
+        "failing_rows": dg.MetadataValue.int(outcome.failing),
+    }
     if outcome.rows:
         metadata["rows"] = _table(outcome)
     return metadata

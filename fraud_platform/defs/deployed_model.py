@@ -74,8 +74,8 @@ def deployed_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.
             "model": f"{MODEL_NAME} v{registered.version}",
             "replaces": f"{MODEL_NAME} v{before.version}" if before else "none",
             "bundle": dg.MetadataValue.path(str(bundle)),
-            "threshold": record.threshold.value,
-            "average_precision": evaluation.metrics["average_precision"],
+            "threshold": round(record.threshold.value, 4),
+            "average_precision": round(evaluation.metrics["average_precision"], 4),
         },
         check_results=results,
     )

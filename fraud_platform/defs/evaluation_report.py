@@ -36,7 +36,7 @@ def evaluation_report(
     """Metrics, slices and plots of the day's model on the last days of its window.
 
     Reads the table versions that training recorded, so both speak of the same rows. The report is
-    one HTML page in MLflow; the plots are here as well.
+    one HTML page in MLflow; the plots are in the metadata here as well.
     """
     from fraud_platform.modelling.evaluate import evaluate  # noqa: PLC0415 - scikit-learn
     from fraud_platform.modelling.plots import Caption, plot_all  # noqa: PLC0415 - matplotlib
@@ -94,11 +94,12 @@ def evaluation_report(
         metadata={
             "model": name,
             "test": str(split.test),
-            **{name: dg.MetadataValue.float(value) for name, value in metrics.as_dict().items()},
-            **{name: _picture(name, png) for name, png in plots.items()},
+            "plots": dg.MetadataValue.md("\n\n".join(_picture(*plot) for plot in plots.items())),
+            # To four digits, to be read; MLflow has them in full.
+            **{name: round(value, 4) for name, value in metrics.as_dict().items()},
         }
     )
 
 
-def _picture(name: str, png: bytes) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def _picture(name: str, png: bytes) -> str:
+    return f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"

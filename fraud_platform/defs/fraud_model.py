@@ -108,7 +108,7 @@ def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             "test": str(split.test),
             "fit_rows": data.fit.rows.height,
             "fit_frauds": int(data.fit.is_fraud.sum()),
-            "threshold": threshold.value,
+            "threshold": round(threshold.value, 4),
             "threshold_reason": threshold.reason,
             "table_versions": dg.MetadataValue.json(read),
         }

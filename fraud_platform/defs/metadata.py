@@ -8,11 +8,19 @@ import dagster as dg
 
 from fraud_platform.contracts.tables import COLUMN_DOCS, Table
 from fraud_platform.features.catalogue import CATALOGUE
+from fraud_platform.features.declarations import Feature
 
 DATA_TEAM = ["team:fraud-backend"]
 ML_TEAM = ["team:fraud-ml"]
 
-_DOCS = {**COLUMN_DOCS, **{f.name: f"{f.meaning} ({f.unit}; {f.missing})" for f in CATALOGUE}}
+
+def _doc(feature: Feature) -> str:
+    always = feature.missing == "never missing"
+    missing = feature.missing if always else f"missing: {feature.missing}"
+    return f"{feature.meaning.rstrip('.')} ({feature.unit}; {missing})."
+
+
+_DOCS = {**COLUMN_DOCS, **{feature.name: _doc(feature) for feature in CATALOGUE}}
 
 
 def columns(table: Table) -> dict[str, Any]:

@@ -1,0 +1,166 @@
+"""What the code location declares: assets, checks, the job and its schedule."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fraud_platform.contracts.tables import (
+    LANDED_EVENTS,
+    RAW_TRANSACTIONS,
+    TRANSACTION_LABELS,
+    Table,
+)
+from fraud_platform.definitions import defs
+from fraud_platform.features.table import TRANSACTION_FEATURES
+
+# Marks, as `-W error` on the command line wins over filters in pyproject.toml, and pytest undoes
+# those that the definitions set when they are imported.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Asset job daily materializes:UserWarning"),
+    # Dagster 1.13 reads pydantic's old name.
+    pytest.mark.filterwarnings("ignore:The .__fields__. attribute:DeprecationWarning"),
+]
+
+# Group, owner and whether a range of days is one run.
+ASSETS = {
+    "landed_events": ("ingestion", "team:fraud-backend", True),
+    "raw_transactions": ("tables", "team:fraud-backend", True),
+    "transaction_labels": ("tables", "team:fraud-backend", True),
+    "transaction_features": ("features", "team:fraud-ml", True),
+    "online_features": ("features", "team:fraud-ml", True),
+    "fraud_model": ("model", "team:fraud-ml", False),
+    "evaluation_report": ("model", "team:fraud-ml", False),
+    "deployed_model": ("model", "team:fraud-ml", False),
+}
+UPSTREAM = {
+    "landed_events": set(),
+    "raw_transactions": {"landed_events"},
+    "transaction_labels": {"landed_events", "raw_transactions"},
+    "transaction_features": {"raw_transactions", "transaction_labels"},
+    "online_features": {"raw_transactions", "transaction_labels"},
+    "fraud_model": {"transaction_features", "transaction_labels"},
+    "evaluation_report": {"fraud_model"},
+    "deployed_model": {"evaluation_report"},
+}
+# By asset and name: whether it blocks.
+CHECKS = {
+    ("raw_transactions", "schema"): True,
+    ("raw_transactions", "amount_in_range"): True,
+    ("raw_transactions", "user_id_not_null"): True,
+    ("raw_transactions", "transaction_id_unique"): True,
+    ("raw_transactions", "within_day"): True,
+    ("raw_transactions", "has_rows"): True,
+    ("raw_transactions", "mean_amount"): False,
+    ("transaction_labels", "schema"): True,
+    ("transaction_labels", "transaction_id_unique"): True,
+    ("transaction_labels", "within_day"): True,
+    ("transaction_labels", "transaction_known"): False,
+    ("transaction_features", "one_row_per_transaction"): True,
+    ("transaction_features", "values_defined"): True,
+    ("deployed_model", "evaluated"): True,
+    ("deployed_model", "better_than_chance"): True,
+    ("deployed_model", "not_older"): True,
+    ("deployed_model", "intact"): True,
+}
+TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
+
+
+@cache
+def repository() -> dg.RepositoryDefinition:
+    return defs().get_repository_def()
+
+
+def asset(name: str) -> dg.AssetsDefinition:
+    found = repository().assets_defs_by_key[dg.AssetKey(name)]
+    assert len(found.keys) == 1
+    return found
+
+
+def test_the_assets_are_these_eight_and_depend_on_each_other_so() -> None:
+    graph = repository().asset_graph
+    found = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == UPSTREAM
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_an_asset_says_what_it_is_whose_it_is_and_how_it_runs(name: str) -> None:
+    group, owner, one_run = ASSETS[name]
+    found = asset(name)
+    spec = found.get_asset_spec(dg.AssetKey(name))
+
+    assert (spec.group_name, list(spec.owners)) == (group, [owner])
+    assert spec.description
+    assert spec.kinds
+    assert isinstance(found.partitions_def, dg.DailyPartitionsDefinition)
+    assert found.partitions_def.timezone == "UTC"
+    assert found.partitions_def.get_first_partition_key() == "2026-03-01"
+    assert isinstance(found.node_def, dg.OpDefinition)
+    assert found.node_def.retry_policy == dg.RetryPolicy(
+        max_retries=2, delay=300, jitter=dg.Jitter.PLUS_MINUS
+    )
+    assert found.backfill_policy == (
+        dg.BackfillPolicy.single_run() if one_run else dg.BackfillPolicy.multi_run(1)
+    )
+
+
+def test_the_checks_are_these_and_each_says_what_it_holds() -> None:
+    specs = [spec for name in ASSETS for spec in asset(name).check_specs]
+    found = {(spec.asset_key.to_user_string(), spec.name): spec.blocking for spec in specs}
+    assert found == CHECKS
+    assert all(spec.description for spec in specs)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_an_assets_columns_are_its_tables_and_each_is_described(table: Table) -> None:
+    spec = asset(table.name).get_asset_spec(dg.AssetKey(table.name))
+    columns = spec.metadata["dagster/column_schema"].columns
+    assert [(c.name, c.type) for c in columns] == [(f.name, str(f.type)) for f in table.schema]
+    assert [column.name for column in columns if not column.description] == []
+
+
+# Dagster's own way of evaluating such a schedule.
+@pytest.mark.filterwarnings("ignore:Function .JobDefinition.run_request_for_partition.")
+def test_the_schedule_asks_for_the_day_before_at_two_in_the_morning_utc() -> None:
+    assert [job.name for job in repository().get_all_jobs() if job.name[:2] != "__"] == ["daily"]
+    (schedule,) = repository().schedule_defs
+    assert schedule.name == "daily_at_02_00"
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "UTC")
+    assert schedule.job_name == "daily"
+
+    with dg.build_schedule_context(
+        scheduled_execution_time=datetime(2026, 4, 10, 2, tzinfo=UTC), repository_def=repository()
+    ) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    assert request.partition_key == "2026-04-09"
+
+
+def test_the_daily_job_makes_every_asset_of_the_day() -> None:
+    job = repository().get_job("daily")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ASSETS)
+    assert job.partitions_def == asset("raw_transactions").partitions_def
+
+
+def test_loading_the_definitions_imports_no_library_that_only_runs_need() -> None:
+    program = (
+        "import sys\n"
+        "from fraud_platform.definitions import defs\n"
+        "defs().get_repository_def()\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    dear = {"xgboost", "mlflow", "feast", "sklearn", "matplotlib"}
+    assert dear & set(done.stdout.split()) == set()
