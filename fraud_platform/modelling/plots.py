@@ -81,7 +81,7 @@ def plot_precision_recall(
     mark_threshold(axes, made.recall, made.precision, threshold)
     axes.set(xlabel="Recall: share of frauds caught", ylabel="Precision: share of alerts right")
     as_shares(axes)
-    return as_png(figure, axes, "upper right")
+    return as_png(figure, axes, "lower left")
 
 
 def plot_roc(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Caption) -> bytes:

@@ -17,6 +17,7 @@ from fraud_platform.contracts.tables import (
 )
 from fraud_platform.definitions import defs
 from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.settings import Settings, load_settings
 
 # Marks, as `-W error` on the command line wins over filters in pyproject.toml, and pytest undoes
 # those that the definitions set when they are imported.
@@ -103,8 +104,9 @@ def test_an_asset_says_what_it_is_whose_it_is_and_how_it_runs(name: str) -> None
     assert found.partitions_def.timezone == "UTC"
     assert found.partitions_def.get_first_partition_key() == "2026-03-01"
     assert isinstance(found.node_def, dg.OpDefinition)
+    assert Settings().retry_delay_seconds == 300
     assert found.node_def.retry_policy == dg.RetryPolicy(
-        max_retries=2, delay=300, jitter=dg.Jitter.PLUS_MINUS
+        max_retries=2, delay=load_settings().retry_delay_seconds, jitter=dg.Jitter.PLUS_MINUS
     )
     assert found.backfill_policy == (
         dg.BackfillPolicy.single_run() if one_run else dg.BackfillPolicy.multi_run(1)
