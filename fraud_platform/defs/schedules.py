@@ -6,8 +6,6 @@ daily_job = dg.define_asset_job(
     "daily",
     selection=dg.AssetSelection.all(),
     description="Everything of one day, from landing to the deployed model.",
-    # A process a step would pay the imports eight times: minutes, for a small daily job.
-    executor_def=dg.in_process_executor,
 )
 
 daily_schedule = dg.build_schedule_from_partitioned_job(

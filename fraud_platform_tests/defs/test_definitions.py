@@ -150,6 +150,11 @@ def test_the_daily_job_makes_every_asset_of_the_day() -> None:
     assert job.partitions_def == asset("raw_transactions").partitions_def
 
 
+def test_the_steps_of_a_run_share_one_process() -> None:
+    executors = {job.executor_def.name for job in repository().get_all_jobs()}
+    assert executors == {"in_process"}
+
+
 def test_loading_the_definitions_imports_no_library_that_only_runs_need() -> None:
     program = (
         "import sys\n"
