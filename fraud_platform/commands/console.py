@@ -1,9 +1,11 @@
 """What the commands print: bars while work goes on, tables and one JSON document at its end."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -23,7 +25,6 @@ from fraud_platform import progress
 console = Console(highlight=False)
 if not console.is_terminal:
     console.width = 120  # a log has no width of its own; 80 would fold the tables
-_status = Console(stderr=True, highlight=False)
 
 
 @contextmanager
@@ -32,26 +33,36 @@ def bars() -> Iterator[None]:
 
     Where standard error is no terminal, each stage is one line when it is done.
     """
-    shown = Progress(
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=_status,
-        disable=not _status.is_terminal,
-    )
-    tasks: dict[str, TaskID] = {}
+    with _standard_error() as stream:
+        status = Console(file=stream, highlight=False)
+        shown = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=status,
+            disable=not status.is_terminal,
+        )
+        tasks: dict[str, TaskID] = {}
 
-    def show(stage: str, done: int, total: int) -> None:
-        if stage not in tasks:
-            tasks[stage] = shown.add_task(stage, total=total or None)
-        shown.update(tasks[stage], completed=done, total=total or None)
-        if not _status.is_terminal and total and done >= total:
-            _status.print(f"  {stage}: {done:,}")
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = shown.add_task(stage, total=total or None)
+            shown.update(tasks[stage], completed=done, total=total or None)
+            if not status.is_terminal and total and done >= total:
+                status.print(f"  {stage}: {done:,}")
 
-    with shown, progress.listening(show):
-        yield
+        with shown, progress.listening(show):
+            yield
+
+
+def _standard_error() -> AbstractContextManager[IO[str]]:
+    """Standard error by a handle of our own: Dagster turns the usual one into a step's log."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w")
+    except OSError:  # it is no file, as under a test runner
+        return nullcontext(sys.stderr)
 
 
 def emit(document: Mapping[str, Any]) -> None:

@@ -166,6 +166,8 @@ def _service(settings: Settings) -> Iterator[str]:
     log = settings.data_dir / "serve.log"
     command = [sys.executable, "-m", "fraud_platform", "serve", "--port", str(port)]
     environment = os.environ | dagster_environment(settings)
+    # A machine that has just trained a model may be too busy for 20 ms; here nobody waits to pay.
+    environment.setdefault("PREDICTFLOW_SERVING_FEATURE_DEADLINE_MS", "1000")
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 - our own command

@@ -55,7 +55,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _checked("data directory", lambda: _writable(settings.data_dir))
     yield _checked("Dagster", lambda: Finding("Dagster", "ok", str(dagster_run.dagster_home())))
     lake = Lake(settings.lake_dir)
-    for table in (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES):
+    yield _checked(LANDED_EVENTS.name, lambda: _landed(lake))
+    for table in (RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES):
         yield _checked(table.name, lambda table=table: _table(lake, table))
     yield _checked("online store", lambda: _online(settings))
     yield _checked("MLflow", lambda: _mlflow(settings))
@@ -81,17 +82,37 @@ def _yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
+def _landed(lake: Lake) -> Finding:
+    last = _last_day(lake, LANDED_EVENTS)
+    if last is None:
+        return Finding("landed_events", "none yet", "no rows", "predictflow ingest FILES")
+    fresh = last >= _yesterday()
+    mend = "" if fresh else "land newer files: predictflow ingest FILES"
+    return Finding("landed_events", "ok" if fresh else "stale", f"days up to {last}", mend)
+
+
 def _table(lake: Lake, table: Table) -> Finding:
-    delta = lake.open(table)
-    days = [] if delta is None else [one["event_date"] for one in delta.partitions()]
-    if delta is None or not days:
-        return Finding(table.name, "none yet", "no rows", "predictflow ingest, then materialize")
-    last = max(date.fromisoformat(str(day)) for day in days)
-    says = f"{len(set(days)):,} days up to {last}, Delta version {delta.version()}"
-    if last < _yesterday():
-        mend = f"predictflow materialize --from {last + timedelta(days=1)} --to {_yesterday()}"
+    landed, last = _last_day(lake, LANDED_EVENTS), _last_day(lake, table)
+    wanted = min(landed, _yesterday()) if landed else None
+    if last is None:
+        return Finding(
+            table.name, "none yet", "no rows", "predictflow materialize" if wanted else ""
+        )
+    says = f"days up to {last}, Delta version {lake.version(table)}"
+    if wanted and last < wanted:
+        mend = f"predictflow materialize --from {last + timedelta(days=1)} --to {wanted}"
         return Finding(table.name, "stale", says, mend)
     return Finding(table.name, "ok", says)
+
+
+def _last_day(lake: Lake, table: Table) -> date | None:
+    """The table's last day; of landed events, of the transactions among them."""
+    delta = lake.open(table)
+    parts = [] if delta is None else delta.partitions()
+    days = [
+        part["event_date"] for part in parts if part.get("kind", "transaction") == "transaction"
+    ]
+    return max((date.fromisoformat(str(day)) for day in days), default=None)
 
 
 def _online(settings: Settings) -> Finding:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -92,16 +92,19 @@ def test_the_doctor_of_a_new_installation_finds_no_fault() -> None:
 
 def test_the_doctor_says_what_is_stale_and_how_to_mend_it(tmp_path: Path) -> None:
     land_files(write_world(tmp_path / "world.parquet"))
-    days = ("--from", str(FIRST), "--to", str(LAST))
+    before = LAST - timedelta(days=2)
+    days = ("--from", str(FIRST), "--to", str(before))
     predictflow("materialize", *days, "--select", "raw_transactions")
     done = predictflow("doctor", "--json")
     assert done.exit_code == 0
-    (finding,) = (
-        one for one in json.loads(done.stdout)["findings"] if one["about"] == "raw_transactions"
+    findings = {one["about"]: one for one in json.loads(done.stdout)["findings"]}
+    assert str(LAST) in findings["landed_events"]["says"]
+    assert "predictflow ingest" in findings["landed_events"]["mend"]
+    raw = findings["raw_transactions"]
+    assert raw["state"] == "stale"
+    assert raw["mend"] == (
+        f"predictflow materialize --from {before + timedelta(days=1)} --to {LAST}"
     )
-    assert finding["state"] == ("stale" if datetime.now(UTC).date() > LAST else "ok")
-    assert str(LAST) in finding["says"]
-    assert "predictflow materialize --from" in finding["mend"]
 
 
 def test_the_doctor_finds_a_damaged_bundle(data_dir: Path) -> None:
