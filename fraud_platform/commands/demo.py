@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,9 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
         (landed,) = ingest(settings, [data], fields)
     days = sorted(Lake(settings.lake_dir).count_by_day(LANDED_EVENTS, *EVER, where=_TRANSACTIONS))
     today, yesterday = days[-1], days[-1] - timedelta(days=1)
-    runs = materialize(settings, days[0], today, TABLES)
+    # A file that ends today ends with a day that isn't over, of which no table can be made yet.
+    last_whole = min(today, datetime.now(UTC).date() - timedelta(days=1))
+    runs = materialize(settings, days[0], last_whole, TABLES)
     runs += materialize(settings, yesterday, yesterday, MODEL)
     for one in runs:
         for step, seconds in one.seconds.items():

@@ -61,13 +61,19 @@ def enforce(
                 blocking=outcome.rule.blocking,
             )
         )
-    broken = ", ".join(f"{o.rule.name} ({o.failing} rows)" for o in failed)
+    broken = "; ".join(_told(outcome) for outcome in failed)
     raise dg.Failure(
-        f"{context.asset_key.to_user_string()}: {broken}. Nothing was written, the former data "
+        f"{broken}. Nothing was written, the former data "
         "stay. The check names the rows: mend them at their source and land them again.",
         metadata={o.rule.name: _table(o) for o in failed},
         allow_retries=False,
     )
+
+
+def _told(outcome: Outcome) -> str:
+    rows = "1 row" if outcome.failing == 1 else f"{outcome.failing:,} rows"
+    first = ", ".join(f"{name} {value}" for name, value in next(iter(outcome.rows), {}).items())
+    return f"{outcome.rule.name} broken by {rows}" + (f", the first: {first}" if first else "")
 
 
 def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:

@@ -72,8 +72,10 @@ def test_every_landed_transaction_is_in_its_day_once_and_has_features(tables: La
 
 def test_a_day_without_rows_is_refused_by_name_and_nothing_is_written(landed: Lake) -> None:
     absent = END + timedelta(days=1)
-    with pytest.raises(PredictFlowError, match=r"has_rows \(2 rows\)"):
+    with pytest.raises(PredictFlowError, match="has_rows broken by 2 rows") as refusal:
         make(["raw_transactions"], LAST, absent)
+    assert f"event_date {END}" in str(refusal.value)
+    assert "land them again" in str(refusal.value)
     assert landed.version(RAW_TRANSACTIONS) is None
 
 
