@@ -189,7 +189,7 @@ def test_where_a_file_cannot_be_written_nothing_is_landed_and_the_retry_lands_al
     failed = start(path, data_dir, batch_rows=ROWS, before=FULL_DISK)
     said = failed.communicate()[1]
     assert failed.returncode == 1
-    assert "PredictFlowError: table landed_events: the rows can't be written" in said
+    assert "UnavailableError: table landed_events: the rows can't be written" in said
     lake = Lake(data_dir / "lake")
     assert landed_rows(lake, "transaction").is_empty()
     again = start(path, data_dir, batch_rows=ROWS)
