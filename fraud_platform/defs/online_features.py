@@ -5,20 +5,15 @@ import dagster as dg
 from fraud_platform import progress
 from fraud_platform.clock import day_start_us, from_us
 from fraud_platform.defs import checks, metadata
-from fraud_platform.defs.partitions import daily, days_before, one_run, retry, window
-from fraud_platform.defs.raw_transactions import raw_transactions
+from fraud_platform.defs.partitions import daily, one_run, retry, window
 from fraud_platform.defs.resources import Platform
-from fraud_platform.defs.transaction_labels import transaction_labels
-from fraud_platform.features.catalogue import history_days, label_history_days
+from fraud_platform.defs.transaction_features import HISTORY
 from fraud_platform.features.snapshot import merchant_states, user_states
 from fraud_platform.features.state import MERCHANT_LABELS, USER_DAILY, USER_RECENT
 
 
 @dg.asset(
-    deps=[
-        dg.AssetDep(raw_transactions, partition_mapping=days_before(history_days())),
-        dg.AssetDep(transaction_labels, partition_mapping=days_before(label_history_days())),
-    ],
+    deps=HISTORY,
     partitions_def=daily,
     backfill_policy=one_run,
     retry_policy=retry,

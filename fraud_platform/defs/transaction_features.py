@@ -16,15 +16,17 @@ from fraud_platform.features.catalogue import CATALOGUE, history_days, label_his
 from fraud_platform.features.offline import compute_features
 from fraud_platform.features.table import TRANSACTION_FEATURES
 
+# What the features of a day look back on; the online state looks back on the same.
+HISTORY = [
+    dg.AssetDep(raw_transactions, partition_mapping=days_before(history_days())),
+    dg.AssetDep(transaction_labels, partition_mapping=days_before(label_history_days())),
+]
 COMPLETE = Rule("one_row_per_transaction", "Each raw transaction has one row of features.")
 DEFINED = Rule("values_defined", "Features are finite, and missing only where that is declared.")
 
 
 @dg.asset(
-    deps=[
-        dg.AssetDep(raw_transactions, partition_mapping=days_before(history_days())),
-        dg.AssetDep(transaction_labels, partition_mapping=days_before(label_history_days())),
-    ],
+    deps=HISTORY,
     partitions_def=daily,
     backfill_policy=one_run,
     retry_policy=retry,
