@@ -121,3 +121,49 @@ def test_settings_that_contradict_each_other():
     assert "mean_amount_min: 900.0 is over" in refusal(
         {"PREDICTFLOW_QUALITY_MEAN_AMOUNT_MIN": "900"}
     )
+
+
+def test_a_secret_comes_from_the_environment_and_is_shown_to_nobody(config: Path):
+    config.write_text(
+        '[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_mechanism = "PLAIN"\nsasl_username = "u"\n'
+    )
+    settings = load_settings({"PREDICTFLOW_KAFKA_SASL_PASSWORD": "hunter2"}, config)
+    assert settings.kafka.sasl_password.reveal() == "hunter2"
+    assert "hunter2" not in f"{settings} {settings.kafka.sasl_password}"
+    config.write_text('[kafka]\nsasl_password = "hunter2"\n')
+    said = refusal({}, config)
+    assert "kafka.sasl_password" in said
+    assert "PREDICTFLOW_KAFKA_SASL_PASSWORD" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({"BROKERS": "localhost"}, "kafka.brokers: 'localhost'"),
+        ({"SASL_MECHANISM": "PLAIN"}, "kafka.sasl_mechanism: PLAIN does not fit"),
+        ({"SECURITY_PROTOCOL": "SASL_SSL"}, "kafka.sasl_mechanism: none does not fit"),
+        (
+            {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "SCRAM-SHA-256"},
+            "kafka.sasl_username: SCRAM-SHA-256 needs one",
+        ),
+        (
+            {
+                "SECURITY_PROTOCOL": "SASL_SSL",
+                "SASL_MECHANISM": "OAUTHBEARER",
+                "SASL_USERNAME": "client",
+                "SASL_PASSWORD": "hunter2",
+            },
+            "kafka.oauth_token_url: OAUTHBEARER needs one",
+        ),
+        (
+            {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "AWS_MSK_IAM"},
+            "AWS_MSK_IAM needs SASL_SSL",
+        ),
+        ({"LABELS_TOPIC": "transactions"}, "kafka.labels_topic"),
+    ],
+)
+def test_settings_of_kafka_that_do_not_go_together_are_refused(environ: dict[str, str], names: str):
+    said = refusal({f"PREDICTFLOW_KAFKA_{name}": value for name, value in environ.items()})
+    assert names in said
+    assert "hunter2" not in said

@@ -1,143 +1,23 @@
-"""One typed settings object, from `predictflow.toml` and `PREDICTFLOW_*`, checked once.
-
-A setting's environment variable is its path in capitals: `[training] window_days` is
-`PREDICTFLOW_TRAINING_WINDOW_DAYS`. The environment wins over the file.
-"""
+"""Settings from `predictflow.toml` and the environment, with errors that name the setting."""
 
 import math
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.settings.sections import Kafka, Secret, Section, Settings
 
 CONFIG_FILE = "predictflow.toml"
 PREFIX = "PREDICTFLOW_"
 
-Positive = Annotated[int, Meta(ge=1)]
-NotNegative = Annotated[int, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
 
 class SettingsError(PredictFlowError):
     """A setting that is unknown, mistyped or out of range."""
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Source(_Section, frozen=True):
-    """How files in the inbox name their columns."""
-
-    map: str = ""
-    """`field=column` pairs with commas between them, for columns that have other names."""
-
-
-class Quality(_Section, frozen=True):
-    """What a day of transactions is expected to look like."""
-
-    mean_amount_min: float = 50.0
-    """Lowest expected mean amount of a day, in currency units."""
-    mean_amount_max: float = 500.0
-    """Highest expected mean amount of a day, in currency units."""
-    mean_amount_blocks: bool = False
-    """Whether a mean outside the bounds stops the day instead of warning."""
-
-
-class Labels(_Section, frozen=True):
-    """How labels arrive."""
-
-    maturity_days: NotNegative = 7
-    """Days after a transaction from which its label counts as final."""
-    lookback_days: Positive = 60
-    """How many days back a label's transaction is looked for."""
-
-
-class Training(_Section, frozen=True):
-    """The training window, in days of mature labels, oldest first: fit, validate, test."""
-
-    window_days: Positive = 30
-    """Days of the whole window; the fit takes what validation and test leave."""
-    validation_days: Positive = 3
-    """Days after the fit, on which the threshold is chosen."""
-    test_days: Positive = 7
-    """Last days of the window, on which the model is reported; nothing is chosen on them."""
-    min_label_share: Share = 0.95
-    """Share of each day's transactions that must have a known label."""
-    trees: Positive = 100
-    depth: Positive = 6
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.1
-    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 20.0
-    """Cost of a missed fraud beyond its amount, in currency units."""
-    false_alarm_cost: Annotated[float, Meta(ge=0)] = 20.0
-    """Cost of stopping a legitimate payment, in currency units."""
-    seed: int = 0
-
-
-class Serving(_Section, frozen=True):
-    """Where the service listens."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
-    """0 takes a free port."""
-    poll_seconds: Annotated[float, Meta(gt=0)] = 1.0
-    """How often the service looks for a new bundle."""
-    feature_deadline_ms: Positive = 20
-    """How long a request waits for the online store before it is answered without it."""
-
-
-class Settings(_Section, frozen=True):
-    """Everything that can be set. Defaults need no server."""
-
-    data_dir: Path = Path(".predictflow")
-    """Where everything made is kept: lake, bundles, tracking, online store, Dagster's history."""
-    dagster_dir: Path | None = None
-    """Where Dagster keeps its history; by default `dagster` in data_dir. dagster.yaml reads it."""
-    first_day: date | None = None
-    """The first daily partition (UTC); by default the earliest day that was landed."""
-    retry_delay_seconds: Positive = 300
-    """How long a failed step waits before each of its two retries."""
-    source: Source = Source()
-    quality: Quality = Quality()
-    labels: Labels = Labels()
-    training: Training = Training()
-    serving: Serving = Serving()
-
-    @property
-    def lake_dir(self) -> Path:
-        return self.data_dir / "lake"
-
-    @property
-    def inbox_dir(self) -> Path:
-        """Files put here are landed by the asset `landed_events`."""
-        return self.data_dir / "inbox"
-
-    @property
-    def bundles_dir(self) -> Path:
-        return self.data_dir / "bundles"
-
-    @property
-    def online_store(self) -> Path:
-        return self.data_dir / "feast" / "online_store.db"
-
-    @property
-    def feast_registry(self) -> Path:
-        return self.data_dir / "feast" / "registry.db"
-
-    @property
-    def mlflow_uri(self) -> str:
-        return f"sqlite:///{self.data_dir / 'mlflow.db'}"
-
-    @property
-    def mlflow_artifacts(self) -> Path:
-        return self.data_dir / "mlartifacts"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:
@@ -172,6 +52,8 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
 
 
 def _decode(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValueError(f"expected a path, got {value!r}")
@@ -179,7 +61,10 @@ def _decode(kind: type, value: Any) -> Any:
 
 def _overlay(tree: dict[str, Any], environ: Mapping[str, str], file: Path) -> dict[str, str]:
     """Lays the environment over the file's tree; returns `$.path` -> variable=value, for errors."""
-    known = dict(_variables(Settings, ()))
+    found = list(_variables(Settings, ()))
+    known = {variable: path for variable, path, _ in found}
+    secrets = {path for _, path, kind in found if kind is Secret}
+    _refuse_secrets(tree, {path: variable for variable, path, _ in found}, secrets, file)
     origin: dict[str, str] = {}
     for variable, value in environ.items():
         if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
@@ -198,17 +83,34 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str], file: Path) -> di
             if not isinstance(node, dict):
                 raise SettingsError(f"setting {part} ({file}): {node!r} is not a table of settings")
         node[path[-1]] = value
-        origin["$." + ".".join(path)] = f"{variable}={value!r}"
+        shown = Secret(value) if path in secrets else value
+        origin["$." + ".".join(path)] = f"{variable}={shown!r}"
     return origin
+
+
+def _refuse_secrets(
+    tree: dict[str, Any],
+    variables: Mapping[tuple[str, ...], str],
+    secrets: set[tuple[str, ...]],
+    file: Path,
+) -> None:
+    """A file is copied, committed and shown; what is secret comes from the environment alone."""
+    for section, name in secrets:
+        found = tree.get(section)
+        if isinstance(found, dict) and name in found:
+            raise SettingsError(
+                f"setting {section}.{name} ({file}) is a secret: take it out of the file and set "
+                f"the environment variable {variables[section, name]}"
+            )
 
 
 def _variables(section: type[msgspec.Struct], path: tuple[str, ...]) -> Any:
     for field in msgspec.structs.fields(section):
         here = (*path, field.name)
-        if isinstance(field.type, type) and issubclass(field.type, _Section):
+        if isinstance(field.type, type) and issubclass(field.type, Section):
             yield from _variables(field.type, here)
         else:
-            yield PREFIX + "_".join(here).upper(), here
+            yield PREFIX + "_".join(here).upper(), here, field.type
 
 
 def _check_finite(
@@ -243,4 +145,35 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"setting quality.mean_amount_min: {quality.mean_amount_min} is over "
             f"quality.mean_amount_max {quality.mean_amount_max}"
+        )
+    _check_kafka(settings.kafka)
+
+
+def _check_kafka(kafka: Kafka) -> None:
+    for broker in filter(None, kafka.brokers.split(",")):
+        host, _, port = broker.strip().rpartition(":")
+        if not (host and port.isdigit()):
+            raise SettingsError(f"setting kafka.brokers: {broker!r} is not of the form host:port")
+    asks = kafka.security_protocol.startswith("SASL_")
+    if asks != bool(kafka.sasl_mechanism):
+        raise SettingsError(
+            f"setting kafka.sasl_mechanism: {kafka.sasl_mechanism or 'none'} does not fit "
+            f"kafka.security_protocol {kafka.security_protocol}; a mechanism and one of the SASL_ "
+            "protocols go together"
+        )
+    if kafka.sasl_mechanism not in ("", "AWS_MSK_IAM"):  # the latter takes AWS's credentials
+        named = {
+            "kafka.sasl_username": kafka.sasl_username,
+            "kafka.sasl_password": kafka.sasl_password,
+        }
+        if kafka.sasl_mechanism == "OAUTHBEARER":
+            named["kafka.oauth_token_url"] = kafka.oauth_token_url
+        for name, value in named.items():
+            if not value:
+                raise SettingsError(f"setting {name}: {kafka.sasl_mechanism} needs one")
+    if kafka.sasl_mechanism == "AWS_MSK_IAM" and kafka.security_protocol != "SASL_SSL":
+        raise SettingsError("setting kafka.security_protocol: AWS_MSK_IAM needs SASL_SSL")
+    if kafka.transactions_topic == kafka.labels_topic:
+        raise SettingsError(
+            f"setting kafka.labels_topic: {kafka.labels_topic!r} is kafka.transactions_topic too"
         )

@@ -1,0 +1,32 @@
+"""One typed settings object, from `predictflow.toml` and `PREDICTFLOW_*`, checked once.
+
+A setting's environment variable is its path in capitals: `[training] window_days` is
+`PREDICTFLOW_TRAINING_WINDOW_DAYS`. The environment wins over the file.
+"""
+
+from fraud_platform.settings.loading import SettingsError, load_settings
+from fraud_platform.settings.sections import (
+    Ingest,
+    Kafka,
+    Labels,
+    Quality,
+    Secret,
+    Serving,
+    Settings,
+    Source,
+    Training,
+)
+
+__all__ = [
+    "Ingest",
+    "Kafka",
+    "Labels",
+    "Quality",
+    "Secret",
+    "Serving",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "Training",
+    "load_settings",
+]

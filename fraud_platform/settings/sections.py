@@ -1,0 +1,187 @@
+"""Every setting with its default and its meaning. Defaults need no server."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Secret:
+    """A value that is shown to nobody: its text is stars, `reveal` gives it to who needs it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __str__(self) -> str:
+        return "********" if self._value else ""
+
+    __repr__ = __str__
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Source(Section, frozen=True):
+    """How files in the inbox name their columns."""
+
+    map: str = ""
+    """`field=column` pairs with commas between them, for columns that have other names."""
+
+
+class Kafka(Section, frozen=True):
+    """The cluster that transactions and labels come from, and how to talk to it."""
+
+    brokers: str = ""
+    """`host:port` of some brokers, with commas between them; without any there is no Kafka."""
+    group: str = "predictflow"
+    """Consumer group that followers share the partitions in."""
+    transactions_topic: str = "transactions"
+    labels_topic: str = "labels"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ssl_cafile: Path | None = None
+    """Certificates (PEM) that the brokers' are checked against; by default the system's."""
+    ssl_certfile: Path | None = None
+    """The client's own certificate (PEM), where the brokers ask for one."""
+    ssl_keyfile: Path | None = None
+    ssl_key_password: Secret = Secret()
+    sasl_mechanism: Literal[
+        "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"
+    ] = ""
+    sasl_username: str = ""
+    """User, or with OAUTHBEARER the client's id."""
+    sasl_password: Secret = Secret()
+    """Password, or with OAUTHBEARER the client's secret."""
+    oauth_token_url: str = ""
+    """With OAUTHBEARER: where tokens are had (OAuth 2.0 client credentials)."""
+    oauth_scope: str = ""
+
+
+class Ingest(Section, frozen=True):
+    """How records of Kafka become rows."""
+
+    batch_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
+    """A commit is made at so many records, or so many MiB of them, or after so many seconds."""
+    batch_mib: Annotated[int, Meta(ge=1, le=1024)] = 64
+    batch_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    late_days: NotNegative = 7
+    """A made day is made again for records landed up to so many days after it; not for later."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9108
+    """Where a follower shows Prometheus its figures; 0 takes a free port."""
+
+
+class Quality(Section, frozen=True):
+    """What a day of transactions is expected to look like."""
+
+    mean_amount_min: float = 50.0
+    """Lowest expected mean amount of a day, in currency units."""
+    mean_amount_max: float = 500.0
+    """Highest expected mean amount of a day, in currency units."""
+    mean_amount_blocks: bool = False
+    """Whether a mean outside the bounds stops the day instead of warning."""
+
+
+class Labels(Section, frozen=True):
+    """How labels arrive."""
+
+    maturity_days: NotNegative = 7
+    """Days after a transaction from which its label counts as final."""
+    lookback_days: Positive = 60
+    """How many days back a label's transaction is looked for."""
+
+
+class Training(Section, frozen=True):
+    """The training window, in days of mature labels, oldest first: fit, validate, test."""
+
+    window_days: Positive = 30
+    """Days of the whole window; the fit takes what validation and test leave."""
+    validation_days: Positive = 3
+    """Days after the fit, on which the threshold is chosen."""
+    test_days: Positive = 7
+    """Last days of the window, on which the model is reported; nothing is chosen on them."""
+    min_label_share: Share = 0.95
+    """Share of each day's transactions that must have a known label."""
+    trees: Positive = 100
+    depth: Positive = 6
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 20.0
+    """Cost of a missed fraud beyond its amount, in currency units."""
+    false_alarm_cost: Annotated[float, Meta(ge=0)] = 20.0
+    """Cost of stopping a legitimate payment, in currency units."""
+    seed: int = 0
+
+
+class Serving(Section, frozen=True):
+    """Where the service listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    """0 takes a free port."""
+    poll_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    """How often the service looks for a new bundle."""
+    feature_deadline_ms: Positive = 20
+    """How long a request waits for the online store before it is answered without it."""
+
+
+class Settings(Section, frozen=True):
+    """Everything that can be set. Defaults need no server."""
+
+    data_dir: Path = Path(".predictflow")
+    """Where everything made is kept: lake, bundles, tracking, online store, Dagster's history."""
+    dagster_dir: Path | None = None
+    """Where Dagster keeps its history; by default `dagster` in data_dir. dagster.yaml reads it."""
+    first_day: date | None = None
+    """The first daily partition (UTC); by default the earliest day that was landed."""
+    retry_delay_seconds: Positive = 300
+    """How long a failed step waits before each of its two retries."""
+    source: Source = Source()
+    kafka: Kafka = Kafka()
+    ingest: Ingest = Ingest()
+    quality: Quality = Quality()
+    labels: Labels = Labels()
+    training: Training = Training()
+    serving: Serving = Serving()
+
+    @property
+    def lake_dir(self) -> Path:
+        return self.data_dir / "lake"
+
+    @property
+    def inbox_dir(self) -> Path:
+        """Files put here are landed by the asset `landed_events`."""
+        return self.data_dir / "inbox"
+
+    @property
+    def bundles_dir(self) -> Path:
+        return self.data_dir / "bundles"
+
+    @property
+    def online_store(self) -> Path:
+        return self.data_dir / "feast" / "online_store.db"
+
+    @property
+    def feast_registry(self) -> Path:
+        return self.data_dir / "feast" / "registry.db"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.data_dir / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.data_dir / "mlartifacts"
