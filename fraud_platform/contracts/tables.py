@@ -29,8 +29,10 @@ def columns(**kinds: pa.DataType) -> pa.Schema:
 LANDED_EVENTS = Table(
     "landed_events",
     columns(
-        kind=pa.string(),  # transaction | label | rejected
-        event_date=pa.date32(),  # of a rejected record: the day that it was landed
+        # transaction | label | rejected | resolved (a rejected one that was replayed or dropped) |
+        # schema (the first record with a field that the contract doesn't know)
+        kind=pa.string(),
+        event_date=pa.date32(),  # of the last three: the day that they were written
         source=pa.string(),  # the file's name, or the topic
         source_id=pa.string(),  # sha256 of the file and its mapping, or the topic's id
         partition=pa.int32(),
@@ -47,6 +49,8 @@ LANDED_EVENTS = Table(
         label_source=pa.string(),
         reason=pa.string(),
         raw=pa.binary(),
+        key=pa.binary(),  # of a rejected Kafka record
+        broker_timestamp_us=pa.int64(),  # of a Kafka record
     ),
     sort_by=("landed_at_us", "source_id", "partition", "offset"),
     partition_by=("kind", "event_date"),
@@ -84,10 +88,10 @@ TRANSACTION_LABELS = Table(
 )
 
 COLUMN_DOCS = {
-    "kind": "transaction, label or rejected.",
+    "kind": "transaction, label, rejected, resolved (replayed or dropped) or schema (a new field).",
     "event_date": "UTC day that the row is filed under.",
     "source": "File name or topic that the record came from.",
-    "source_id": "sha256 of the file's content and mapping.",
+    "source_id": "sha256 of the file's content and mapping, or the topic's id.",
     "partition": "Partition of the topic; 0 for a file.",
     "offset": "Record number in the file, or offset in the partition.",
     "landed_at_us": "When the record was landed, in microseconds UTC.",
@@ -102,4 +106,6 @@ COLUMN_DOCS = {
     "label_source": "Who labelled.",
     "reason": "Why the record was rejected.",
     "raw": "The rejected record's bytes.",
+    "key": "The rejected Kafka record's key.",
+    "broker_timestamp_us": "The Kafka record's own timestamp, in microseconds UTC.",
 }

@@ -1,8 +1,7 @@
 """Reading and replacing days of Delta tables."""
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,11 +9,13 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from fraud_platform.contracts.tables import Table
-from fraud_platform.errors import PredictFlowError, UnavailableError
+from fraud_platform.errors import PredictFlowError
+from fraud_platform.lake.appender import Appender
+from fraud_platform.lake.commits import KEEP_LOG, arrow, committing, ready
 
 # What deltalake 1.6 fails on, or takes for another path, wherever it stands in one.
 _UNFIT = re.compile(r"[\\^|\[\]]|%[0-9A-Fa-f]{2}")
@@ -122,14 +123,14 @@ class Lake:
                 f"table {table.name}: {outside.height} rows lie outside {start} to {end} "
                 f"(first: {outside['event_date'][0]})"
             )
-        with _committing(table):
-            self._create(table)
-            delta = DeltaTable(self.uri(table))
+        with committing(table):
+            delta = ready(self.uri(table), table)
             write_deltalake(
                 delta,
-                _arrow(table, frame.sort(["event_date", *table.sort_by])),
+                arrow(table, frame.sort(["event_date", *table.sort_by])),
                 mode="overwrite",
                 predicate=f"event_date >= '{start}' AND event_date < '{end}'",
+                post_commithook_properties=KEEP_LOG,
             )
         return delta.version()
 
@@ -147,51 +148,14 @@ class Lake:
         `start` is the position that the rows were read from; where the table says otherwise,
         another writer was faster and nothing is written. Returns the new version.
         """
-        with _committing(table):
-            self._create(table)
-            # The position is read from the very snapshot that the commit builds on: a fresher one
-            # with a higher position is refused here, a concurrent commit by Delta itself.
-            delta = DeltaTable(self.uri(table))
-            landed = delta.transaction_version(source_id) or 0
-            if landed != start:
-                raise UnavailableError(
-                    f"table {table.name}: source {source_id[:12]} was landed up to {landed} by "
-                    f"another writer, not up to {start}; start the ingestion again"
-                )
-            write_deltalake(
-                delta,
-                _arrow(table, frame),
-                mode="append",
-                commit_properties=CommitProperties(app_transactions=[Transaction(source_id, end)]),
-            )
-        return delta.version()
+        return self.appender(table).append(frame, {source_id: (start, end)})
 
-    def _create(self, table: Table) -> None:
-        DeltaTable.create(
-            self.uri(table), table.schema, mode="ignore", partition_by=list(table.partition_by)
-        )
+    def appender(self, table: Table) -> Appender:
+        """A writer for many commits; it keeps the table open."""
+        return Appender(self.uri(table), table)
 
 
 def versions(lake: Lake, tables: Iterable[Table]) -> dict[str, int]:
     """The newest version of each table that exists, by name: what a training run records."""
     found = {table.name: lake.version(table) for table in tables}
     return {name: version for name, version in found.items() if version is not None}
-
-
-@contextmanager
-def _committing(table: Table) -> Iterator[None]:
-    try:
-        yield
-    except CommitFailedError as error:
-        raise UnavailableError(
-            f"table {table.name}: another writer was faster, so nothing was written; run it again "
-            f"({error})"
-        ) from error
-    except (DeltaError, OSError) as error:
-        raise UnavailableError(
-            f"table {table.name}: the rows can't be written, its data are as before: {error}"
-        ) from error
-
-
-def _arrow(table: Table, frame: pl.DataFrame) -> pa.Table:
-    return frame.select(table.schema.names).to_arrow().cast(table.schema)
