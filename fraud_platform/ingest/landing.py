@@ -1,7 +1,5 @@
 """Landing a file: its rows, its rejects and the position they were read up to, commit by commit."""
 
-import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,17 +10,23 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fraud_platform.clock import DAY_US, day_of
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.ingest.batches import Batch, Rejected
 from fraud_platform.ingest.mapping import FieldMap, IngestError
 from fraud_platform.ingest.readers import SourceFile
+from fraud_platform.ingest.rows import (
+    count_reasons,
+    label_rows,
+    landed_rows,
+    now_us,
+    reject_rows,
+    rows_by_day,
+    transaction_rows,
+)
 from fraud_platform.ingest.rules import check
 from fraud_platform.lake.store import Lake
 
 Progress = Callable[[int], None]
-# Reasons are counted without the values in them.
-_VALUE = re.compile(r"""'[^']*'|"[^"]*"|(?<!\w)-?\d\S*""")
 
 
 @dataclass
@@ -63,7 +67,7 @@ def land_file(
     progress(position)
     for batch in file.batches(fields, position):
         try:
-            accepted, rejected = check(batch, fields, _now_us())
+            accepted, rejected = check(batch, fields, now_us())
         except IngestError as error:
             raise IngestError(f"{path}: {error}") from error
         if batch.start == 0 and not accepted.height:
@@ -90,16 +94,12 @@ def _source_id(file: SourceFile, fields: FieldMap, maturity_days: int) -> str:
 def _refuse(path: Path, batch: Batch, rejected: list[Rejected]) -> None:
     if not rejected:
         raise IngestError(f"{path} holds no records: there is nothing to land")
-    reason, count = _reasons(rejected).most_common(1)[0]
+    reason, count = count_reasons(record.reason for record in rejected).most_common(1)[0]
     raise IngestError(
         f"{path}: none of the first {batch.end} records can be taken, so nothing was landed; "
         f"{count} of them: {reason}. First record: {rejected[0].raw[:200]!r}. "
         "Mend the file, or say with --map which column is which"
     )
-
-
-def _reasons(rejected: list[Rejected]) -> Counter[str]:
-    return Counter(_VALUE.sub("…", record.reason) for record in rejected)
 
 
 def _rows(
@@ -110,66 +110,25 @@ def _rows(
     maturity_days: int,
 ) -> pl.DataFrame:
     """One frame of landed_events of a batch; counts what is in it."""
-    now_us = _now_us()
-    common = {
-        "source": pl.lit(landed.source),
-        "source_id": pl.lit(landed.source_id),
-        "partition": pl.lit(0, pl.Int32),
-        "landed_at_us": pl.lit(now_us, pl.Int64),
-    }
+    now = now_us()
     parts: list[pl.DataFrame] = []
     if fields.kind == "transactions":
-        columns = "offset transaction_id timestamp_us user_id merchant_id device_id amount_cents"
-        transactions = accepted.select(
-            *columns.split(), kind=pl.lit("transaction"), event_date=_day("timestamp_us")
-        )
-        landed.transactions += transactions.height
-        landed.days.update(_count(transactions))
-        parts.append(transactions)
-    labels = _labels(accepted, fields, maturity_days)
+        parts.append(transaction_rows(accepted))
+        landed.transactions += parts[0].height
+        landed.days.update(rows_by_day(parts[0]))
+    from_file = pl.lit("file")
+    source = pl.coalesce("source", from_file) if fields.kind == "labels" else from_file
+    labels = label_rows(accepted, source, maturity_days)
     landed.labels += labels.height
-    landed.label_days.update(_count(labels))
-    rejects = pl.DataFrame(
+    landed.label_days.update(rows_by_day(labels))
+    landed.rejected += len(rejected)
+    landed.reasons.update(count_reasons(record.reason for record in rejected))
+    return landed_rows(
+        [*parts, labels, reject_rows(rejected, now)],
         {
-            "offset": [record.offset for record in rejected],
-            "reason": [record.reason for record in rejected],
-            "raw": [record.raw for record in rejected],
+            "source": pl.lit(landed.source),
+            "source_id": pl.lit(landed.source_id),
+            "partition": pl.lit(0, pl.Int32),
+            "landed_at_us": pl.lit(now, pl.Int64),
         },
-        schema={"offset": pl.Int64, "reason": pl.String, "raw": pl.Binary},
-    ).with_columns(kind=pl.lit("rejected"), event_date=pl.lit(day_of(now_us)))
-    landed.rejected += rejects.height
-    landed.reasons.update(_reasons(rejected))
-    frame = pl.concat([*parts, labels, rejects], how="diagonal").with_columns(**common)
-    missing = [name for name in LANDED_EVENTS.schema.names if name not in frame.columns]
-    return frame.with_columns(pl.lit(None).alias(name) for name in missing)
-
-
-def _labels(accepted: pl.DataFrame, fields: FieldMap, maturity_days: int) -> pl.DataFrame:
-    matured = pl.col("timestamp_us") + maturity_days * DAY_US
-    known = pl.coalesce("labelled_at_us", matured)
-    source = pl.coalesce("source", pl.lit("file")) if fields.kind == "labels" else pl.lit("file")
-    return (
-        accepted.filter(pl.col("is_fraud").is_not_null())
-        .with_columns(labelled_at_us=known)
-        .select(
-            "offset",
-            "transaction_id",
-            "is_fraud",
-            "labelled_at_us",
-            kind=pl.lit("label"),
-            event_date=_day("labelled_at_us"),
-            label_source=source,
-        )
     )
-
-
-def _day(column: str) -> pl.Expr:
-    return pl.from_epoch(pl.col(column), time_unit="us").dt.date()
-
-
-def _count(frame: pl.DataFrame) -> dict[date, int]:
-    return dict(frame.group_by("event_date").len().iter_rows())
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
