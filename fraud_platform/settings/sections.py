@@ -74,7 +74,7 @@ class Kafka(Section, frozen=True):
 class Ingest(Section, frozen=True):
     """How records of Kafka become rows."""
 
-    batch_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
+    batch_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 100_000
     """A commit is made at so many records, or so many MiB of them, or after so many seconds."""
     batch_mib: Annotated[int, Meta(ge=1, le=1024)] = 64
     batch_seconds: Annotated[float, Meta(gt=0)] = 1.0

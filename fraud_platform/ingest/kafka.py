@@ -1,0 +1,186 @@
+"""From Kafka into the lake: up to the present end, or on and on."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+
+from kafka.errors import (
+    AuthorizationError,
+    CorruptRecordError,
+    KafkaError,
+    SaslAuthenticationFailedError,
+    UnsupportedCodecError,
+)
+from kafka.structs import TopicPartition
+
+from fraud_platform.errors import PredictFlowError, UnavailableError
+from fraud_platform.ingest.ingested import Ingested
+from fraud_platform.ingest.kafka_session import Session, Told, opened
+from fraud_platform.lake.store import Lake
+from fraud_platform.settings import Settings
+
+log = logging.getLogger("predictflow.ingest")
+
+POLL_SECONDS = 0.5
+# How long another ingester may stand still before what it was at is taken from it.
+PATIENCE_SECONDS = 15.0
+FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+# What waiting doesn't mend; everything else that Kafka says may pass.
+_LASTING = (
+    AuthorizationError,
+    CorruptRecordError,
+    SaslAuthenticationFailedError,
+    UnsupportedCodecError,
+)
+
+
+def ingest_to_end(
+    settings: Settings,
+    lake: Lake,
+    *,
+    accept_loss: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Ingested:
+    """Lands both topics up to their ends as they are now; what was done.
+
+    It is no member of the group, so it takes nothing from a follower: partitions that another
+    ingester lands are left to it, as long as they move on. Raises PredictFlowError where something
+    has to be mended, UnavailableError where it may pass; what was landed stays.
+    """
+    with opened(
+        settings, lake, in_group=False, accept_loss=accept_loss, told=lambda *_: None
+    ) as session:
+        backlog = _Backlog(session, settings)
+        while backlog.left:
+            backlog.read()
+            backlog.watch()
+            progress(*backlog.progress())
+        return backlog.finish()
+
+
+class _Backlog:
+    """The records between where the lake stands and the ends of the partitions, at one moment."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session, self._consumer = session, session.consumer
+        names = (settings.kafka.transactions_topic, settings.kafka.labels_topic)
+        self._partitions = [
+            TopicPartition(name, number)
+            for name in names
+            for number in sorted(self._consumer.partitions_for_topic(name) or ())
+        ]
+        self._consumer.assign(self._partitions)
+        self._ends = self._consumer.end_offsets(self._partitions)
+        self._starts = session.landing.positions(self._partitions)
+        # A partition that was landed beyond its end lost records: reading it says so.
+        self.left = {at for at in self._partitions if self._starts[at] != self._ends[at]}
+        session.place(self._partitions)
+        self._consumer.pause(*(at for at in self._partitions if at not in self.left))
+        # Partitions left to other ingesters: where each stood, and since when.
+        self._others: dict[TopicPartition, tuple[int, float]] = {}
+        if self.left and session.follower_is_live():
+            self._leave(self.left)
+
+    def read(self) -> None:
+        """Polls once; lands when a batch is full, or all that is ours to read was polled."""
+        reading = self.left - self._others.keys()
+        if not reading:
+            time.sleep(POLL_SECONDS)
+            return
+        self._session.poll(POLL_SECONDS)
+        at_end = {at for at in reading if (self._consumer.position(at) or 0) >= self._ends[at]}
+        self._consumer.pause(*at_end)
+        if self._session.pending.room == 0 or at_end == reading:
+            moved = self._session.land()
+            self._leave(moved)
+            if at_end == reading:
+                self.left -= at_end - moved
+
+    def watch(self) -> None:
+        """Takes up what others have left lying, and crosses off what they have finished."""
+        now = time.monotonic()
+        for at, stands in self._session.landing.positions(self._others).items():
+            stood, since = self._others[at]
+            if stands >= self._ends[at]:
+                self.left.discard(at)
+                del self._others[at]
+            elif stands > stood:
+                self._others[at] = (stands, now)
+            elif now - since > PATIENCE_SECONDS:
+                log.warning("%s/%s: nobody lands it; taking it up", at.topic, at.partition)
+                del self._others[at]
+                self._session.place([at])
+                self._consumer.resume(at)
+
+    def progress(self) -> tuple[int, int]:
+        """Records landed so far, by whomever, and of how many."""
+        stands = self._session.landing.recorded
+        ends, starts = self._ends, self._starts
+        done = sum(max(0, min(stands[at], ends[at]) - starts[at]) for at in self._partitions)
+        return done, sum(max(0, ends[at] - starts[at]) for at in self._partitions)
+
+    def finish(self) -> Ingested:
+        landing = self._session.landing
+        ends = self._consumer.end_offsets(self._partitions)
+        for at, stands in landing.positions(self._partitions).items():
+            name = f"{at.topic}/{at.partition}"
+            landing.done.positions[name] = stands
+            landing.done.lag[name] = max(0, ends[at] - stands)
+        return landing.done
+
+    def _leave(self, partitions: set[TopicPartition]) -> None:
+        self._consumer.pause(*partitions)
+        stands = self._session.landing.recorded
+        self._others |= {at: (stands[at], time.monotonic()) for at in partitions}
+
+
+def follow(
+    settings: Settings,
+    lake: Lake,
+    stop: Event,
+    *,
+    accept_loss: bool = False,
+    told: Told = lambda *_: None,
+    looked: Callable[[Ingested], None] = lambda _done: None,
+    failed: Callable[[Exception], None] = lambda _error: None,
+) -> Ingested:
+    """Lands both topics as records come, until `stop` is set; then finishes its batch.
+
+    Followers share the partitions as members of one group. `told` hears each commit, `looked` the
+    figures of lag after each poll, `failed` what went wrong and is tried again: a fault of Kafka or
+    of the lake that may pass is waited for, with nothing polled meanwhile, so memory stays bounded.
+    Raises PredictFlowError for what only a person can mend.
+    """
+    with opened(settings, lake, in_group=True, accept_loss=accept_loss, told=told) as session:
+        topics = [settings.kafka.transactions_topic, settings.kafka.labels_topic]
+        session.consumer.subscribe(topics, listener=session)
+        delay = retry_at = 0.0
+        while not stop.is_set():
+            waiting = time.monotonic() < retry_at
+            try:
+                session.hold(back=waiting or session.pending.room == 0)
+                session.poll(min(POLL_SECONDS, session.pending.seconds_left or POLL_SECONDS))
+                if session.pending.due and not waiting:
+                    session.land()
+                    delay = 0.0
+            except (UnavailableError, KafkaError) as error:
+                _raise_if_lasting(error)
+                delay = min(LAST_RETRY, 2 * delay or FIRST_RETRY)
+                retry_at = time.monotonic() + delay
+                log.warning("tried again in %.0f s: %s", delay, error)
+                failed(error)
+            session.measure_lag()
+            looked(session.landing.done)
+        session.land()
+        session.measure_lag()
+        return session.landing.done
+
+
+def _raise_if_lasting(error: Exception) -> None:
+    # Kafka's client wraps what a rebalance listener of ours raised.
+    cause = error.__cause__ or error
+    if isinstance(cause, PredictFlowError) and not isinstance(cause, UnavailableError):
+        raise cause
+    if isinstance(cause, _LASTING):
+        raise error
