@@ -72,12 +72,27 @@ def demo(data: Path | None, maps: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @mapping
 @click.option("--labels", is_flag=True, help="The files hold labels, not transactions.")
+@click.option("--kafka", is_flag=True, help="Land the topics up to their present end instead.")
+@click.option("--follow", is_flag=True, help="With --kafka: go on until SIGTERM.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="With --kafka: go on where records are gone that were never landed, noting the gap.",
+)
 @as_json
-def ingest(files: tuple[Path, ...], maps: tuple[str, ...], labels: bool, as_json: bool) -> None:
-    """Land FILES in the lake, each record exactly once however often this is run.
+def ingest(
+    files: tuple[Path, ...],
+    maps: tuple[str, ...],
+    labels: bool,
+    kafka: bool,
+    follow: bool,
+    accept_loss: bool,
+    as_json: bool,
+) -> None:
+    """Land FILES, or the topics of Kafka, each record exactly once however often this is run.
 
     Parquet, NDJSON and CSV, the latter two also .gz or .zst. Records that can't be taken go to the
     quarantine with the reason (`predictflow quarantine list`). An `is_fraud` column makes labels,
@@ -87,10 +102,20 @@ def ingest(files: tuple[Path, ...], maps: tuple[str, ...], labels: bool, as_json
       predictflow ingest 2026-03-*.ndjson.zst
       predictflow ingest payments.csv --map timestamp=paid_at --map user_id=card
       predictflow ingest chargebacks.csv --labels
+      predictflow ingest --kafka --follow
     """
-    from fraud_platform.commands.ingest import run_ingest  # noqa: PLC0415
+    if kafka == bool(files) or ((labels or maps) and kafka):
+        raise click.UsageError("give FILES (with --map, --labels) or --kafka, one of both")
+    if (follow or accept_loss) and not kafka:
+        raise click.UsageError("--follow and --accept-loss go with --kafka")
+    if not kafka:
+        from fraud_platform.commands.ingest import run_ingest  # noqa: PLC0415
 
-    run_ingest(files, maps, labels=labels, as_json=as_json)
+        run_ingest(files, maps, labels=labels, as_json=as_json)
+        return
+    from fraud_platform.commands.ingest_kafka import run_follow, run_to_end  # noqa: PLC0415
+
+    (run_follow if follow else run_to_end)(accept_loss=accept_loss, as_json=as_json)
 
 
 @main.command()

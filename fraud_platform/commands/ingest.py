@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pyarrow.dataset as ds
 
 from fraud_platform import progress
-from fraud_platform.commands import console, dagster_run
+from fraud_platform.commands import console
+from fraud_platform.commands.recorded import record_landed
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.ingest.inbox import land
 from fraud_platform.ingest.landing import Landed
@@ -59,29 +60,9 @@ def _record(settings: Settings, lake: Lake, landed: list[Landed]) -> None:
     before = _landed_before(lake, [one.source_id for one in landed if one.skipped])
     if not days and not before:
         return
-    import dagster as dg  # noqa: PLC0415 - a second to import
+    from fraud_platform.defs.landed_events import landing_metadata  # noqa: PLC0415 - Dagster
 
-    from fraud_platform.defs.landed_events import landing_metadata, rows_by_day  # noqa: PLC0415
-
-    with dagster_run.instance(settings) as on:
-        key = dg.AssetKey("landed_events")
-        recorded = on.get_materialized_partitions(key) if before else set()
-        # A run that was killed may have landed days that it didn't come to record.
-        days = sorted(days | {day for day in before if day.isoformat() not in recorded})
-        if not days:
-            return
-        rows = rows_by_day(lake, days[0], days[-1] + timedelta(days=1))
-        metadata = landing_metadata(landed)
-        for index, day in enumerate(days, 1):
-            on.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    key,
-                    description="Landed by `predictflow ingest`.",
-                    partition=day.isoformat(),
-                    metadata={**metadata, **rows.get(day, {})},
-                )
-            )
-            progress.report("record in Dagster", index, len(days))
+    record_landed(settings, lake, days, landing_metadata(landed), if_new=before)
 
 
 def _landed_before(lake: Lake, source_ids: list[str]) -> set[date]:

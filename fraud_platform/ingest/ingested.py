@@ -19,6 +19,7 @@ class Ingested:
 
     `duplicates` are transactions whose id is among the last million that this process landed;
     `late` ones were landed after their day's end, `too_late` more than `late_days` after it.
+    `commit_seconds` went into writing the lake, `batch_seconds` from first records to commits.
     `positions` and `lag` are by `topic/partition`, in records.
     """
 
@@ -32,6 +33,8 @@ class Ingested:
     commits: int = 0
     rebalances: int = 0
     superseded: int = 0
+    commit_seconds: float = 0.0
+    batch_seconds: float = 0.0
     new_fields: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     days: Counter[date] = field(default_factory=Counter)
@@ -51,7 +54,9 @@ class Counting:
         self._late = timedelta(days=late_days)
         self._seen = pl.Series(dtype=pl.UInt64)
 
-    def count(self, into: Ingested, rows: pl.DataFrame) -> Ingested:
+    def count(
+        self, into: Ingested, rows: pl.DataFrame, commit_seconds: float, batch_seconds: float
+    ) -> Ingested:
         """Adds one commit's rows to the counts; returns the counts of this commit alone."""
         kinds = dict(rows.group_by("kind").len().iter_rows())
         transactions = rows.filter(pl.col("kind") == "transaction")
@@ -67,12 +72,14 @@ class Counting:
             late=int((day < today).sum()),
             too_late=int((day < today - self._late).sum()),
             commits=1,
+            commit_seconds=commit_seconds,
+            batch_seconds=batch_seconds,
             new_fields=rows.filter(pl.col("kind") == "schema")["reason"].to_list(),
             reasons=count_reasons(rejected),
             days=Counter(rows_by_day(transactions)),
         )
         for name, value in vars(one).items():
-            if isinstance(value, int):
+            if isinstance(value, int | float):
                 setattr(into, name, getattr(into, name) + value)
         into.new_fields += one.new_fields
         into.reasons.update(one.reasons)

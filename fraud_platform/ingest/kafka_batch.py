@@ -69,11 +69,14 @@ class Pending:
         return 0 if full else max(0, self._limits.batch_rows - self.rows)
 
     @property
+    def age(self) -> float:
+        """How many seconds the first of the records has waited."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    @property
     def seconds_left(self) -> float:
         """How long until the first of the records has waited long enough."""
-        if self._since is None:
-            return self._limits.batch_seconds
-        return max(0.0, self._since + self._limits.batch_seconds - time.monotonic())
+        return max(0.0, self._limits.batch_seconds - self.age)
 
     @property
     def due(self) -> bool:

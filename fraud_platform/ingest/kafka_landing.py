@@ -1,5 +1,6 @@
 """Landing what was polled: rows, rejects and the offsets they span in one commit of the lake."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from hashlib import sha256
@@ -88,6 +89,7 @@ class KafkaLanding:
             moves = {
                 self._source(at): (self.recorded[at], end) for at, (_, end) in pending.spans.items()
             }
+            began = time.monotonic()
             try:
                 self._appender.append(rows, moves)
             except SupersededError as error:
@@ -102,7 +104,8 @@ class KafkaLanding:
                 pending.drop(overtaken)
                 continue
             self.recorded |= {at: end for at, (_, end) in pending.spans.items()}
-            told(self._counting.count(self.done, rows), rows)
+            took = time.monotonic() - began
+            told(self._counting.count(self.done, rows, took, pending.age), rows)
             pending.clear()
         return moved
 

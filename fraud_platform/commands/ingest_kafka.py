@@ -1,0 +1,132 @@
+"""`predictflow ingest --kafka`: from the topics into the lake, once or on and on."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+import polars as pl
+
+from fraud_platform import progress
+from fraud_platform.commands import console
+from fraud_platform.commands.recorded import record_landed
+from fraud_platform.errors import PredictFlowError
+from fraud_platform.ingest.follower_metrics import FollowerMetrics
+from fraud_platform.ingest.ingested import Ingested
+from fraud_platform.ingest.kafka import follow, ingest_to_end
+from fraud_platform.lake.store import Lake
+from fraud_platform.settings import Settings, load_settings
+
+STATUS_SECONDS = 10.0
+log = logging.getLogger("predictflow.ingest")
+
+
+def run_to_end(*, accept_loss: bool, as_json: bool) -> None:
+    settings = _prepared()
+    lake = Lake(settings.lake_dir)
+    with console.bars():
+        done = ingest_to_end(
+            settings,
+            lake,
+            accept_loss=accept_loss,
+            progress=lambda landed, total: progress.report("land from Kafka", landed, total),
+        )
+    if done.days:
+        record_landed(settings, lake, set(done.days), {"transactions": done.transactions})
+    _show(done, as_json=as_json)
+
+
+def run_follow(*, accept_loss: bool, as_json: bool) -> None:
+    settings = _prepared()
+    metrics, status = FollowerMetrics(), _Status()
+
+    def told(one: Ingested, rows: pl.DataFrame) -> None:
+        metrics.landed(one, rows)
+        for reason, count in one.reasons.items() if one.type_changed else ():
+            log.error("quarantined %d records: %s", count, reason)
+        for name in one.new_fields:
+            log.warning("%s: the contract lacks it, it is left out", name)
+
+    def looked(done: Ingested) -> None:
+        metrics.looked(done)
+        status.show(done)
+
+    with metrics.served(settings.ingest) as port, _until_stopped() as stop:
+        log.info("metrics on http://%s:%d/metrics", settings.ingest.metrics_host, port)
+        done = follow(
+            settings,
+            Lake(settings.lake_dir),
+            stop,
+            accept_loss=accept_loss,
+            told=told,
+            looked=looked,
+            failed=metrics.failed,
+        )
+    _show(done, as_json=as_json)
+
+
+class _Status:
+    """A line every ten seconds in which something was landed."""
+
+    def __init__(self) -> None:
+        self._at, self._rows = time.monotonic(), 0
+
+    def show(self, done: Ingested) -> None:
+        now, rows = time.monotonic(), done.transactions + done.labels + done.rejected
+        if now - self._at < STATUS_SECONDS or rows == self._rows:
+            return
+        log.info(
+            "%s transactions, %s labels, %s rejected; %.0f records/s, %s wait",
+            *(f"{n:,}" for n in (done.transactions, done.labels, done.rejected)),
+            (rows - self._rows) / (now - self._at),
+            f"{sum(done.lag.values()):,}",
+        )
+        self._at, self._rows = now, rows
+
+
+def _prepared() -> Settings:
+    settings = load_settings()
+    if not settings.kafka.brokers:
+        raise PredictFlowError(
+            "setting kafka.brokers is empty; set PREDICTFLOW_KAFKA_BROKERS=host:port, or start a "
+            "broker of your own with `predictflow kafka up`"
+        )
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # What the client tries again by itself, and how long its own steps take, is no news.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    return settings
+
+
+@contextmanager
+def _until_stopped() -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set, so that the batch at hand is finished."""
+    stop = Event()
+    former = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _show(done: Ingested, *, as_json: bool) -> None:
+    if as_json:
+        console.emit(done.document())
+        return
+    names = ("transactions", "labels", "rejected", "duplicates", "late", "too_late", "commits")
+    counts = tuple(getattr(done, name) for name in names)
+    console.table("Landed", tuple(name.replace("_", " ") for name in names), [counts])
+    rows = [(name, at, done.lag.get(name, 0)) for name, at in sorted(done.positions.items())]
+    console.table("Partitions", ("partition", "next offset", "records that wait"), rows)
+    for reason, count in done.reasons.most_common(5):
+        console.console.print(f"  {count:,} x {reason}", markup=False)
+    for name in done.new_fields:
+        console.console.print(f"  {name}: the contract lacks it, it is left out", markup=False)
+    if done.rejected:
+        console.console.print("See them with: predictflow quarantine list")
