@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from fraud_platform.clock import to_us
+from fraud_platform.clock import to_us_array
 from fraud_platform.contracts.events import Label, Transaction
 from fraud_platform.ingest.batches import Batch, Rejected, legible
 from fraud_platform.ingest.mapping import FieldMap, Kind
@@ -80,8 +80,7 @@ class ContractDecoder:
         for name in CONTRACTS[self._kind].__struct_fields__:
             values = list(map(attrgetter(name), good))
             if name in _MOMENTS:
-                moments = pl.Series(list(map(to_us, values)), dtype=pl.Int64)
-                columns[name] = moments.cast(pl.Datetime("us", "UTC"))
+                columns[name] = pl.Series(to_us_array(values)).cast(pl.Datetime("us", "UTC"))
             else:
                 columns[name] = pl.Series(values, dtype=_TYPES.get(name, pl.String()))
         return legible(pl.DataFrame(columns))

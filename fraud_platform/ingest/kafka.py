@@ -92,10 +92,10 @@ class _Backlog:
         at_end = {at for at in reading if (self._consumer.position(at) or 0) >= self._ends[at]}
         self._consumer.pause(*at_end)
         if self._session.pending.room == 0 or at_end == reading:
-            moved = self._session.land()
-            self._leave(moved)
+            self._leave(self._session.land())
             if at_end == reading:
-                self.left -= at_end - moved
+                self._leave(self._session.settle())
+                self.left -= at_end - self._others.keys()
 
     def watch(self) -> None:
         """Takes up what others have left lying, and crosses off what they have finished."""
@@ -156,14 +156,17 @@ def follow(
         topics = [settings.kafka.transactions_topic, settings.kafka.labels_topic]
         session.consumer.subscribe(topics, listener=session)
         delay = retry_at = 0.0
+        commits = 0
         while not stop.is_set():
             waiting = time.monotonic() < retry_at
+            if session.landing.done.commits > commits:
+                commits, delay = session.landing.done.commits, 0.0
             try:
                 session.hold(back=waiting or session.pending.room == 0)
                 session.poll(min(POLL_SECONDS, session.pending.seconds_left or POLL_SECONDS))
+                session.settle(wait=False)
                 if session.pending.due and not waiting:
                     session.land()
-                    delay = 0.0
             except (UnavailableError, KafkaError) as error:
                 _raise_if_lasting(error)
                 delay = min(LAST_RETRY, 2 * delay or FIRST_RETRY)
@@ -173,6 +176,7 @@ def follow(
             session.measure_lag()
             looked(session.landing.done)
         session.land()
+        session.settle()
         session.measure_lag()
         return session.landing.done
 

@@ -103,6 +103,15 @@ class Pending:
         if not self.spans:
             self.clear()
 
+    def put_back(self, earlier: "Pending") -> None:
+        """Takes over what an earlier batch holds, before what this one holds."""
+        self._frames = earlier._frames + self._frames
+        later, self.spans = self.spans, dict(earlier.spans)
+        for at, (start, end) in later.items():
+            self.spans[at] = (self.spans.get(at, (start, end))[0], end)
+        self._bytes += earlier._bytes
+        self._since = earlier._since or self._since
+
     def frame(self) -> pl.DataFrame:
         """The rows as they are landed now."""
         return pl.concat([frame for _, frame in self._frames]).with_columns(landed_at_us=now_us())

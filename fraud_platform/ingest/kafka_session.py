@@ -1,6 +1,8 @@
 """One consumer of both topics: polls into a batch, lands it, and never lands what isn't its own."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,7 +65,10 @@ class Session(ConsumerRebalanceListener):
     ) -> None:
         self.consumer, self._admin = clients
         self.landing = landing
-        self.pending = Pending(settings.ingest)
+        self._limits = settings.ingest
+        self.pending = Pending(self._limits)
+        self.writer = ThreadPoolExecutor(1)
+        self._writing: tuple[Future[dict[TopicPartition, int]], Pending] | None = None
         self._kafka, self._topics = settings.kafka, topics
         self._accept_loss, self._told = accept_loss, told
         self._decoders = {
@@ -95,14 +100,16 @@ class Session(ConsumerRebalanceListener):
         return bool(polled)
 
     def land(self) -> set[TopicPartition]:
-        """Lands what was polled, but of partitions that are no longer ours, whose rows it forgets.
+        """Starts to land what was polled, once the batch before it is landed.
 
-        The partitions that another ingester moved on are returned. Raises UnavailableError for a
-        passing fault, with the rows still waiting, and PredictFlowError where a topic was made
-        again.
+        It is written in a thread of its own, while the next records are polled. Returned are the
+        partitions of the batch before that another ingester had moved on. Raises UnavailableError
+        for a passing fault, with the rows still waiting, and PredictFlowError where a topic was
+        made again.
         """
+        moved = self.settle()
         if not self.pending.spans:
-            return set()
+            return moved
         # Asked after the poll: an id never comes back, so the records are of that topic.
         found = topic_ids(self._kafka, self._admin)
         for topic in self._topics.values():
@@ -111,9 +118,21 @@ class Session(ConsumerRebalanceListener):
                     f"topic {topic.name} was made again while it was read; what of it wasn't "
                     "landed is lost. Start the ingestion again: it says what to do"
                 )
-        if not self._commit(self.pending.spans):
+        if self._commit(self.pending.spans):
+            batch, self.pending = self.pending, Pending(self._limits)
+            self._writing = (self.writer.submit(self.landing.land, batch, self._told), batch)
+        return moved
+
+    def settle(self, *, wait: bool = True) -> set[TopicPartition]:
+        """Takes up the outcome of the batch that is being written; as `land` of that batch."""
+        if self._writing is None or not (wait or self._writing[0].done()):
             return set()
-        moved = self.landing.land(self.pending, self._told)
+        (outcome, batch), self._writing = self._writing, None
+        try:
+            moved = outcome.result()
+        except Exception:
+            self.pending.put_back(batch)
+            raise
         self.seek(moved)
         self._commit(self._next)
         return set(moved)
@@ -186,6 +205,7 @@ class Session(ConsumerRebalanceListener):
 
     def _skip_what_is_gone(self) -> None:
         self.land()
+        self.settle()
         ours = list(self.consumer.assignment())
         first, last = self.consumer.beginning_offsets(ours), self.consumer.end_offsets(ours)
         for at, stands in self.landing.positions(ours).items():
@@ -202,14 +222,14 @@ def opened(
     """A session on the settings' topics; raises PredictFlowError where it can't be had."""
     kafka = settings.kafka
     config = client_config(kafka)
-    with reaching(kafka):
+    with reaching(kafka), _fewer_collections():
         admin = KafkaAdminClient(**config)
         consumer = KafkaConsumer(**config, **_consumer_config(kafka, in_group=in_group))
         try:
             topics = _topics(kafka, admin)
             landing = KafkaLanding(settings, lake, topics)
             landing.identify(accept_loss=accept_loss)
-            yield Session(
+            session = Session(
                 settings,
                 landing,
                 topics,
@@ -217,9 +237,22 @@ def opened(
                 accept_loss=accept_loss,
                 told=told,
             )
+            with session.writer:
+                yield session
         finally:
             consumer.close(timeout_ms=COMMIT_MS)
             admin.close()
+
+
+@contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Polling makes millions of objects that are free of cycles: looking for some costs a tenth."""
+    former = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*former)
 
 
 def _topics(kafka: Kafka, admin: KafkaAdminClient) -> dict[str, Topic]:

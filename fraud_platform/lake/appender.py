@@ -1,6 +1,7 @@
 """Appending rows together with the positions that their sources were read up to."""
 
 from collections.abc import Mapping
+from threading import Lock
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -29,16 +30,17 @@ class Appender:
 
     A source is a name with a position, a number that only its writers give a meaning to; of a
     source that was never written it is 0. Positions are Delta's application transactions, so they
-    live and die with the rows of the same commit.
+    live and die with the rows of the same commit. Threads may share an appender.
     """
 
     def __init__(self, uri: str, table: Table) -> None:
         self._uri, self._table = uri, table
         self._delta: DeltaTable | None = None
+        self._lock = Lock()
 
     def positions(self, *sources: str) -> dict[str, int]:
         """Where the sources stand in the newest version of the table."""
-        with committing(self._table):
+        with self._lock, committing(self._table):
             delta = self._newest()
         return {source: delta.transaction_version(source) or 0 for source in sources}
 
@@ -48,7 +50,7 @@ class Appender:
         Returns the new version. Raises SupersededError, with nothing written, where a source
         doesn't stand at its first position.
         """
-        with committing(self._table):
+        with self._lock, committing(self._table):
             # Positions are compared on the very snapshot that the commit builds on. A commit that
             # comes in between is refused by Delta itself where it moves one of the same sources.
             delta = self._newest()

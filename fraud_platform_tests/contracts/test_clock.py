@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud_platform.clock import DAY_US, day_of, day_start_us, days_between, from_us, to_us
+from fraud_platform.clock import (
+    DAY_US,
+    day_of,
+    day_start_us,
+    days_between,
+    from_us,
+    to_us,
+    to_us_array,
+)
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 days = st.dates()
@@ -17,6 +25,16 @@ def test_a_moment_survives_the_way_there_and_back(moment: datetime):
     us = to_us(moment)
     assert from_us(us) == moment
     assert day_of(us) == moment.astimezone(UTC).date()
+
+
+@given(st.lists(st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones)))  # noqa: DTZ001
+def test_many_moments_come_out_as_each_does(moments: list[datetime]):
+    assert to_us_array(moments).tolist() == [to_us(moment) for moment in moments]
+
+
+@given(st.lists(st.integers(0, 4_102_444_800 * 10**6), min_size=1))
+def test_many_moments_of_this_century_are_exact(microseconds: list[int]):
+    assert to_us_array([from_us(us) for us in microseconds]).tolist() == microseconds
 
 
 @given(days)
