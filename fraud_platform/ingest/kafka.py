@@ -22,7 +22,7 @@ from fraud_platform.settings import Settings
 
 log = logging.getLogger("predictflow.ingest")
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, SHORT_POLL_SECONDS = 0.5, 0.05
 # How long another ingester may stand still before what it was at is taken from it.
 PATIENCE_SECONDS = 15.0
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
@@ -161,11 +161,13 @@ def follow(
             waiting = time.monotonic() < retry_at
             if session.landing.done.commits > commits:
                 commits, delay = session.landing.done.commits, 0.0
+            full = session.pending.room == 0
             try:
-                session.hold(back=waiting or session.pending.room == 0)
-                session.poll(min(POLL_SECONDS, session.pending.seconds_left or POLL_SECONDS))
+                session.hold(back=waiting or full)
+                # Polled even when nothing is taken: it is what keeps us in the group.
+                session.poll(SHORT_POLL_SECONDS if full else POLL_SECONDS)
                 session.settle(wait=False)
-                if session.pending.due and not waiting:
+                if session.pending.due and not waiting and not session.writing:
                     session.land()
             except (UnavailableError, KafkaError) as error:
                 _raise_if_lasting(error)

@@ -1,6 +1,7 @@
 """One consumer of both topics: polls into a batch, lands it, and never lands what isn't its own."""
 
 import gc
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from fraud_platform.ingest.kafka_client import client_config, reaching, topic_id
 from fraud_platform.ingest.kafka_landing import KafkaLanding
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Kafka, Settings
+
+log = logging.getLogger("predictflow.ingest")
 
 POLL_RECORDS = 10_000
 PARTITION_BYTES = 2**20
@@ -123,6 +126,11 @@ class Session(ConsumerRebalanceListener):
             self._writing = (self.writer.submit(self.landing.land, batch, self._told), batch)
         return moved
 
+    @property
+    def writing(self) -> bool:
+        """Whether a batch is being written, or its outcome was not taken up yet."""
+        return self._writing is not None
+
     def settle(self, *, wait: bool = True) -> set[TopicPartition]:
         """Takes up the outcome of the batch that is being written; as `land` of that batch."""
         if self._writing is None or not (wait or self._writing[0].done()):
@@ -175,6 +183,7 @@ class Session(ConsumerRebalanceListener):
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self.landing.done.rebalances += 1
+        log.info("assigned %s", ", ".join(f"{at.topic}/{at.partition}" for at in sorted(assigned)))
         self.place(assigned)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
