@@ -13,8 +13,10 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.ingest.kafka_client import client_config
 from fraud_platform.local_kafka.distribution import fetched_libs, java_program
 from fraud_platform.local_kafka.properties import HOST, server_properties
+from fraud_platform.settings import Kafka
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -63,6 +65,16 @@ class LocalBroker:
             return None
         # Another program may have the number by now.
         return pid if str(self._config_file) in _command_line(pid) else None
+
+    @property
+    def running_port(self) -> int | None:
+        """The port that this folder's broker was started on, or None where none runs."""
+        if self.pid is None:
+            return None
+        lines = dict(
+            line.partition("=")[::2] for line in self._config_file.read_text().splitlines()
+        )
+        return int(lines["listeners"].partition(",")[0].rpartition(":")[2])
 
     def start(self, *, detached: bool = False) -> None:
         """Starts the broker and waits until it answers; formats the folder if it is new.
@@ -167,8 +179,10 @@ class LocalBroker:
 
     def _answers(self) -> bool:
         """Whether it gives metadata in which it stands as a broker that takes records."""
+        config = client_config(Kafka(brokers=self.address))
+        config["bootstrap_timeout_ms"] = 2_000
         try:
-            KafkaAdminClient(bootstrap_servers=self.address, bootstrap_timeout_ms=2_000).close()
+            KafkaAdminClient(**config).close()
         except KafkaError:
             return False
         return True
