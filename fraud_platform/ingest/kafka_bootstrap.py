@@ -4,6 +4,7 @@ kafka-python 3.0.12 tries on until its time is up whatever the fault, and then s
 bootstrap". Its setting `kafka_client` takes a maker of clients; this one is `failing_fast`.
 """
 
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from kafka.errors import (
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
 from kafka.net.connection import KafkaConnection
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
@@ -34,6 +36,7 @@ LOGIN_REFUSED = (
 
 def failing_fast(**configs: Any) -> KafkaNetClient:
     """A client that gives up where every broker gave a reason that no waiting mends."""
+    configs["proxy_url"] = "direct://"
     net = NetworkSelector(**configs)
     return KafkaNetClient(net, _Manager(net, **configs))
 
@@ -50,6 +53,32 @@ def _lasts(error: BaseException | None) -> bool:
     return error is not None and (isinstance(error, refusals) or tls_refused(error))
 
 
+class _Direct(KafkaNetSocket):
+    """Connects as ever, but closes a socket that finds nobody; chosen as a proxy would be."""
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *arguments, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class ClosedOnFailure(ssl.SSLSocket):
+    """A socket that ends with a failed handshake; kafka-python would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
 class _Manager(KafkaConnectionManager):
     def __init__(self, net: NetworkSelector, **configs: Any) -> None:
         super().__init__(net, **configs)
@@ -61,7 +90,7 @@ class _Manager(KafkaConnectionManager):
         except BaseException as error:
             # The clients bootstrap while they are made: nobody else can close what is open.
             self.close()
-            self._net.stop()
+            self._net.close()
             reasons = sorted(self._why.values(), key=_lasts)
             if isinstance(error, KafkaTimeoutError) and reasons:
                 raise reasons[-1] from error
@@ -79,7 +108,8 @@ class _Manager(KafkaConnectionManager):
 
     def maybe_raise_auth_failure(self, node_id: Any) -> None:
         super().maybe_raise_auth_failure(node_id)
-        brokers = [broker.node_id for broker in self.cluster.bootstrap_brokers()]
+        cluster: Any = self.cluster  # its type stubs are of an older release
+        brokers = [broker.node_id for broker in cluster.bootstrap_brokers()]
         if node_id in brokers and all(_lasts(self._why.get(broker)) for broker in brokers):
             raise self._why[node_id]
 

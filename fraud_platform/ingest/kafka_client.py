@@ -3,7 +3,7 @@
 import logging
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
@@ -18,12 +18,20 @@ from kafka.errors import (
 )
 
 from fraud_platform.errors import PredictFlowError, UnavailableError
-from fraud_platform.ingest.kafka_bootstrap import LOGIN_REFUSED, failing_fast, tls_refused
+from fraud_platform.ingest.kafka_bootstrap import (
+    LOGIN_REFUSED,
+    ClosedOnFailure,
+    failing_fast,
+    tls_refused,
+)
 from fraud_platform.ingest.oauth import TokenProvider
 from fraud_platform.settings import Kafka, Secret
 
 # What goes wrong is raised with its reason; a terminal needs no log of each try beside it.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+# At DEBUG they log every frame: passwords, tokens and payments.
+for _name in ("kafka.protocol.parser", "kafka.net.connection"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 
 BOOTSTRAP_SECONDS = 12
 _TLS = ("SSL", "SASL_SSL")
@@ -85,6 +93,13 @@ def reaching(kafka: Kafka) -> Iterator[None]:
         raise _explained(kafka, error) from error
 
 
+@contextmanager
+def admin(kafka: Kafka) -> Iterator[Any]:
+    """A KafkaAdminClient for the block, within `reaching`; Any, as its type stubs are of old."""
+    with reaching(kafka), closing(KafkaAdminClient(**client_config(kafka))) as client:
+        yield client
+
+
 def topic_ids(kafka: Kafka) -> dict[str, str]:
     """Topic name -> its id (KIP-516), of both topics of the settings.
 
@@ -92,12 +107,8 @@ def topic_ids(kafka: Kafka) -> dict[str, str]:
     doesn't exist.
     """
     names = [kafka.transactions_topic, kafka.labels_topic]
-    with reaching(kafka):
-        admin = KafkaAdminClient(**client_config(kafka))
-        try:
-            found = {topic["name"]: topic for topic in admin.describe_topics(names)}
-        finally:
-            admin.close()
+    with admin(kafka) as cluster:
+        found = {topic["name"]: topic for topic in cluster.describe_topics(names)}
         for topic in found.values():
             fault = for_code(topic["error_code"])
             if fault is not UnknownTopicOrPartitionError and topic["error_code"]:
@@ -160,6 +171,7 @@ def _tls(kafka: Kafka) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=kafka.ssl_cafile)
     except OSError as error:  # ssl's errors are among them
         raise _unusable("ssl_cafile", kafka.ssl_cafile, error) from error
+    context.sslsocket_class = ClosedOnFailure
     if kafka.ssl_keyfile and not kafka.ssl_certfile:
         raise PredictFlowError(
             f"setting kafka.ssl_keyfile: {kafka.ssl_keyfile} has no certificate; set "

@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
@@ -36,7 +37,7 @@ class _Refusal(msgspec.Struct):
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """The secret goes to the address that was set, and to no other that it names."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
@@ -59,7 +60,7 @@ class TokenProvider(AbstractTokenProvider):
         self._token = ""
         self._good_until = 0.0
 
-    def token(self) -> str:
+    def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - old stubs
         with self._lock:
             now = time.monotonic()
             if now >= self._good_until:

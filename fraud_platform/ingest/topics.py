@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.ingest.kafka_client import client_config, reaching, tried
+from fraud_platform.ingest.kafka_client import admin, tried
 from fraud_platform.settings import Kafka
 
 _DAY_MS = 86_400_000
@@ -50,24 +49,20 @@ def create_topics(kafka: Kafka, wanted: Wanted) -> list[Topic]:
     Raises PredictFlowError with the broker's words where it refuses to make one.
     """
     names = [kafka.transactions_topic, kafka.labels_topic]
-    with reaching(kafka):
-        admin = KafkaAdminClient(**client_config(kafka))
-        try:
-            made = _make_missing(admin, kafka, names, wanted)
-            admin.wait_for_topics(names)
-            return _described(admin, names, made, wanted)
-        finally:
-            admin.close()
+    with admin(kafka) as cluster:
+        made = _make_missing(cluster, kafka, names, wanted)
+        cluster.wait_for_topics(names)
+        return _described(cluster, names, made, wanted)
 
 
-def _make_missing(
-    admin: KafkaAdminClient, kafka: Kafka, names: list[str], wanted: Wanted
-) -> set[str]:
-    missing = [
-        topic["name"]
-        for topic in admin.describe_topics(names)
-        if for_code(topic["error_code"]) is UnknownTopicOrPartitionError
-    ]
+def _make_missing(cluster: Any, kafka: Kafka, names: list[str], wanted: Wanted) -> set[str]:
+    missing = []
+    for topic in cluster.describe_topics(names):
+        fault = for_code(topic["error_code"])
+        if fault is UnknownTopicOrPartitionError:
+            missing.append(topic["name"])
+        elif topic["error_code"] and not fault.retriable:
+            raise fault(f"topic {topic['name']!r}: {fault.description}")
     if not missing:
         return set()
     asked = {
@@ -75,7 +70,7 @@ def _make_missing(
         "replication_factor": wanted.replication,
         "configs": wanted.configs,
     }
-    answer = admin.create_topics(dict.fromkeys(missing, asked), raise_errors=False)
+    answer = cluster.create_topics(dict.fromkeys(missing, asked), raise_errors=False)
     made = set()
     for topic in answer["topics"]:
         if not topic["error_code"]:
@@ -86,12 +81,10 @@ def _make_missing(
     return made
 
 
-def _described(
-    admin: KafkaAdminClient, names: list[str], made: set[str], wanted: Wanted
-) -> list[Topic]:
-    found = {topic["name"]: topic for topic in admin.describe_topics(names)}
+def _described(cluster: Any, names: list[str], made: set[str], wanted: Wanted) -> list[Topic]:
+    found = {topic["name"]: topic for topic in cluster.describe_topics(names)}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    configs = admin.describe_configs(resources, config_filter="all")["topic"]
+    configs = cluster.describe_configs(resources, config_filter="all")["topic"]
     described = []
     for name in names:
         partitions = found[name]["partitions"]

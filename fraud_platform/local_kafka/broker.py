@@ -1,6 +1,7 @@
 """One broker process: KRaft, loopback only, restartable on its own data."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from fraud_platform.settings import Kafka
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+_LEAVING_SECONDS = 5  # a killed broker's ports go a little later than its process id
 _JAVA_OPTIONS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -71,10 +73,10 @@ class LocalBroker:
         """The port that this folder's broker was started on, or None where none runs."""
         if self.pid is None:
             return None
-        lines = dict(
-            line.partition("=")[::2] for line in self._config_file.read_text().splitlines()
+        first = re.search(
+            r"^listeners=PLAINTEXT://[^:]+:(\d+)", self._config_file.read_text(), re.MULTILINE
         )
-        return int(lines["listeners"].partition(",")[0].rpartition(":")[2])
+        return int(first[1]) if first else None
 
     def start(self, *, detached: bool = False) -> None:
         """Starts the broker and waits until it answers; formats the folder if it is new.
@@ -86,7 +88,7 @@ class LocalBroker:
             return
         java, libs = java_program(), fetched_libs(self.cache)
         for port in (self.port, *(port for port, _ in self.listeners.values())):
-            _check_free(port)
+            _check_free(port, patience=_LEAVING_SECONDS if self._pid_file.exists() else 0)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._config_file.write_text(
             server_properties(self._data, self.port, self.listeners, self.properties)
@@ -113,8 +115,7 @@ class LocalBroker:
             return False
         os.kill(pid, by)
         deadline = time.monotonic() + STOP_SECONDS
-        while self.pid is not None:
-            _ended(pid)
+        while _runs(pid):
             if time.monotonic() > deadline:
                 raise PredictFlowError(
                     f"the broker (process {pid}) did not stop in {STOP_SECONDS} s; see "
@@ -147,7 +148,7 @@ class LocalBroker:
         if done.returncode:
             raise PredictFlowError(f"can't format {self._data}: {_tail(done.stdout + done.stderr)}")
 
-    def _spawn(self, command: Sequence[str], detached: bool) -> int:
+    def _spawn(self, command: list[str], detached: bool) -> int:
         # Without subprocess.Popen, which complains of a child that it may not wait for.
         append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         return os.posix_spawn(
@@ -188,17 +189,23 @@ class LocalBroker:
         return True
 
 
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        # As Java does; without it a port counts as taken for a minute after its listener's end.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise PredictFlowError(
-                f"port {port} of {HOST} can't be had for Kafka ({error.strerror}); stop what "
-                "listens there, or choose another with --port"
-            ) from error
+def _check_free(port: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        with socket.socket() as probe:
+            # As Java does; without it a port counts as taken for a minute after its listener's end.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise PredictFlowError(
+                        f"port {port} of {HOST} can't be had for Kafka ({error.strerror}); stop "
+                        "what listens there, or choose another with --port"
+                    ) from error
+            else:
+                return
+        time.sleep(0.05)
 
 
 def _listens(port: int) -> bool:
@@ -226,5 +233,19 @@ def _ended(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
+def _runs(pid: int) -> bool:
+    """Whether the process is there with its ports; what is left of one after its end is not."""
+    if _ended(pid) is not None:
+        return False
+    if not Path("/proc/self").exists():  # macOS
+        return bool(_command_line(pid))
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X")
+
+
 def _tail(text: str, lines: int = 15) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:]) or "(empty)"
+    said = [line for line in text.strip().splitlines() if not line.startswith("\tat ")]
+    return "\n".join(said[-lines:]) or "(empty)"
