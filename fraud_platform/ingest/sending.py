@@ -14,7 +14,7 @@ from fraud_platform.settings import Kafka
 
 # kafka-python sets no bound to what waits for a slow broker.
 _UNCONFIRMED = 20_000
-_DELIVERY_SECONDS = 30
+DELIVERY_SECONDS = 30
 
 
 class Sender:
@@ -34,9 +34,9 @@ class Sender:
                 **client_config(kafka),
                 acks="all",
                 linger_ms=5,
-                delivery_timeout_ms=_DELIVERY_SECONDS * 1000,
-                request_timeout_ms=_DELIVERY_SECONDS * 1000 // 2,
-                max_block_ms=_DELIVERY_SECONDS * 1000,
+                delivery_timeout_ms=DELIVERY_SECONDS * 1000,
+                request_timeout_ms=DELIVERY_SECONDS * 1000 // 2,
+                max_block_ms=DELIVERY_SECONDS * 1000,
             )
 
     def transaction(self, transaction: Transaction) -> None:
@@ -48,7 +48,7 @@ class Sender:
     def flush(self) -> None:
         """Waits until everything is delivered."""
         with reaching(self._kafka):
-            self._producer.flush(timeout=2 * _DELIVERY_SECONDS)
+            self._producer.flush(timeout=2 * DELIVERY_SECONDS)
         self._unconfirmed = 0
         self._check()
 
@@ -86,4 +86,4 @@ class Sender:
             if error is None:
                 self.flush()
         finally:
-            self._producer.close(timeout=0 if error else _DELIVERY_SECONDS)
+            self._producer.close(timeout=0 if error else DELIVERY_SECONDS)
