@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fraud_platform.local_kafka import LocalBroker, cache_folder, free_port
-
 from fraud_platform.settings import load_settings
 
 

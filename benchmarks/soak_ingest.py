@@ -201,6 +201,7 @@ def _wait_until_landed(
         for at, end in ends.items()
     }
     deadline = time.monotonic() + CATCH_UP_SECONDS
+    stands: dict[str, int] = {}
     while time.monotonic() < deadline:
         followers.check()
         try:

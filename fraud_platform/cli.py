@@ -4,9 +4,12 @@ import logging
 import sys
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
+from fraud_platform.cli_kafka import kafka, topics
+from fraud_platform.cli_options import POSITIVE, as_json
 from fraud_platform.errors import PredictFlowError
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -28,7 +31,6 @@ class _Group(click.Group):
             sys.exit(1)
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 mapping = click.option(
     "--map",
     "maps",
@@ -49,6 +51,10 @@ mapping = click.option(
 @click.version_option(package_name="predictflow")
 def main() -> None:
     """From raw card transactions to a served fraud decision."""
+
+
+main.add_command(topics)
+main.add_command(kafka)
 
 
 @main.command()
@@ -119,7 +125,8 @@ def ingest(
 
 
 @main.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--kafka", "to_kafka", is_flag=True, help="Send to the topics of the settings.")
 @click.option("--start", type=DAY, default="2026-03-01", show_default=True, help="First day.")
 @click.option("--days", default=46, show_default=True)
 @click.option("--users", default=1_500, show_default=True)
@@ -127,16 +134,39 @@ def ingest(
 @click.option("--per-day", default=8_000, show_default=True, help="Transactions a day, on average.")
 @click.option("--fraud-share", default=0.01, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--rate", type=POSITIVE, help="With --kafka: so many a second, paid now.")
+@click.option("--seconds", type=POSITIVE, help="With --rate: for so long; else until stopped.")
+@click.option("--label-delay", type=POSITIVE, help="With --rate: seconds to the label; 30 if none.")
 @as_json
-def simulate(out: Path, start: datetime, as_json: bool, **world: float) -> None:
-    """Write a simulated world's transactions, with their labels, to a file.
+def simulate(start: datetime, rate: float | None, as_json: bool, **options: Any) -> None:
+    """Make a simulated world's transactions, with their labels, in a file or in Kafka.
 
-    The same options always give the same transactions. The format follows the name: .parquet,
-    .ndjson or .csv.
+    The same options always give the same transactions. The file's format follows its name:
+    .parquet, .ndjson or .csv. With --rate they are paid now, under ids that no other run gives,
+    and their days are not those of --start and --days.
+
+    \b
+      predictflow simulate --out world.parquet
+      predictflow simulate --kafka --days 3
+      predictflow simulate --kafka --rate 50 --label-delay 10
     """
     from fraud_platform.commands.simulate import run_simulate  # noqa: PLC0415
+    from fraud_platform.commands.simulate_kafka import run_live, run_replay  # noqa: PLC0415
 
-    run_simulate(out, start.date(), world, as_json=as_json)
+    out, to_kafka = options.pop("out"), options.pop("to_kafka")
+    live = {name: options.pop(name) for name in ("seconds", "label_delay")}
+    if (out is None) == (not to_kafka):
+        raise click.UsageError("Give one of --out FILE and --kafka.")
+    if not to_kafka and rate is not None:
+        raise click.UsageError("--rate goes with --kafka.")
+    if rate is None and any(value is not None for value in live.values()):
+        raise click.UsageError("--seconds and --label-delay go with --rate.")
+    if not to_kafka:
+        run_simulate(out, start.date(), options, as_json=as_json)
+    elif rate is None:
+        run_replay(start.date(), options, as_json=as_json)
+    else:
+        run_live(rate, options, as_json=as_json, **live)
 
 
 @main.command()

@@ -5,6 +5,8 @@ A small world is landed and made once, and copied for the tests that want it.
 
 import os
 import shutil
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,17 @@ os.environ["PREDICTFLOW_FIRST_DAY"] = "2026-03-01"
 os.environ["PREDICTFLOW_RETRY_DELAY_SECONDS"] = "1"
 os.environ.pop("DAGSTER_HOME", None)
 
+with warnings.catch_warnings():
+    # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates and 3.13 does not.
+    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+    import kafka  # noqa: F401
+
+from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settings
+    OwnBrokers,
+    Topics,
+    new_topics,
+    running_broker,
+)
 from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
     FIRST,
     LAST,
@@ -96,3 +109,28 @@ def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
         "TREES": 20,
     }.items():
         monkeypatch.setenv(f"PREDICTFLOW_TRAINING_{name}", str(value))
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running broker, host:port."""
+    with running_broker(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
+
+
+@pytest.fixture
+def topics(
+    kafka_broker: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Topics:
+    """Two topics of this test in its settings; their partitions by indirect parameters, else 3."""
+    return new_topics(kafka_broker, monkeypatch, getattr(request, "param", 3))
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[OwnBrokers]:
+    """Starts brokers that this test may stop, kill and configure."""
+    brokers = OwnBrokers(tmp_path)
+    try:
+        yield brokers
+    finally:
+        brokers.end()

@@ -12,7 +12,6 @@ import polars as pl
 from fraud_platform import progress
 from fraud_platform.commands import console
 from fraud_platform.commands.recorded import record_landed
-from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.follower_metrics import FollowerMetrics
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.kafka import follow, ingest_to_end
@@ -88,11 +87,6 @@ class _Status:
 
 def _prepared() -> Settings:
     settings = load_settings()
-    if not settings.kafka.brokers:
-        raise PredictFlowError(
-            "setting kafka.brokers is empty; set PREDICTFLOW_KAFKA_BROKERS=host:port, or start a "
-            "broker of your own with `predictflow kafka up`"
-        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # What the client tries again by itself, and how long its own steps take, is no news.

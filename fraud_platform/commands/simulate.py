@@ -26,14 +26,19 @@ COLUMNS = [
 
 
 def run_simulate(out: Path, start: date, world: Mapping[str, Any], *, as_json: bool) -> None:
-    names = {"per_day": "transactions_per_day"}
-    config = SimulatorConfig(start=start, **{names.get(k, k): v for k, v in world.items()})
+    config = world_of(start, world)
     with console.bars():
         rows, frauds = write(config, out)
     if as_json:
         console.emit({"file": str(out), "rows": rows, "frauds": frauds})
     else:
         console.console.print(f"{out}: {rows:,} transactions, {frauds:,} of them fraud")
+
+
+def world_of(start: date, world: Mapping[str, Any]) -> SimulatorConfig:
+    """The world of the command's options."""
+    names = {"per_day": "transactions_per_day"}
+    return SimulatorConfig(start=start, **{names.get(k, k): v for k, v in world.items()})
 
 
 def write(config: SimulatorConfig, out: Path) -> tuple[int, int]:

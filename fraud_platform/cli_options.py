@@ -1,0 +1,7 @@
+"""Options that several commands have."""
+
+import click
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
