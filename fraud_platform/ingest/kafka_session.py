@@ -37,7 +37,7 @@ log = logging.getLogger("predictflow.ingest")
 POLL_RECORDS = 10_000
 PARTITION_BYTES = 2**20
 FETCH_BYTES = 64 * 2**20
-SESSION_MS = 10_000
+SESSION_MS = 6_000  # after so long without a sign a member's partitions go to others
 COMMIT_MS = 5_000
 _NOT_A_MEMBER = (
     CommitFailedError,
