@@ -1,5 +1,6 @@
 """Dagster from the command line: the instance of this installation, and runs in this process."""
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,11 @@ def instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
     settings.dagster_dir.mkdir(parents=True, exist_ok=True)
     import dagster as dg  # noqa: PLC0415 - a second to import
 
-    with dg.DagsterInstance.get() as found:
+    with (settings.dagster_dir / ".opening.lock").open("w") as lock:
+        # Two commands that make the history at once would leave its SQLite files half-made.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        opened = dg.DagsterInstance.get()
+    with opened as found:
         yield found
 
 

@@ -18,7 +18,7 @@ from fraud_platform.ingest.kafka import follow, ingest_to_end
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Settings, load_settings
 
-STATUS_SECONDS = 10.0
+STATUS_SECONDS, SELDOM_SECONDS = 10.0, 30.0
 log = logging.getLogger("predictflow.ingest")
 
 
@@ -66,6 +66,19 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
     _show(done, as_json=as_json)
 
 
+class _Seldom(logging.Handler):
+    """Passes on what Kafka's client says of its faults, of the many lines of each one a while."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._after = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.created >= self._after:
+            self._after = record.created + SELDOM_SECONDS
+            log.warning("Kafka's client: %s", record.getMessage())
+
+
 class _Status:
     """A line every ten seconds in which something was landed."""
 
@@ -89,8 +102,9 @@ def _prepared() -> Settings:
     settings = load_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # What the client tries again by itself, and how long its own steps take, is no news.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    client = logging.getLogger("kafka")
+    client.propagate = False
+    client.addHandler(_Seldom())
     return settings
 
 

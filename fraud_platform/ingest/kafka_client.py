@@ -64,6 +64,8 @@ def client_config(kafka: Kafka) -> dict[str, Any]:
         "security_protocol": kafka.security_protocol,
         "bootstrap_timeout_ms": BOOTSTRAP_SECONDS * 1000,
         "kafka_client": failing_fast,
+        # A broker that comes back is found within seconds, not after half a minute.
+        "reconnect_backoff_max_ms": 5_000,
     }
     if kafka.security_protocol in _TLS:
         config["ssl_context"] = _tls(kafka)

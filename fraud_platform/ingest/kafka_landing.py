@@ -55,7 +55,13 @@ class KafkaLanding:
                 )
             gap = f"topic {topic.name} was made again; what of the former one wasn't landed is lost"
             rows = [_gap(topic, -1, -1, gap)] if there else []
-            self._appender.append(landed_rows([_EMPTY, *rows], {}), {topic.identity: (there, mark)})
+            try:
+                self._appender.append(
+                    landed_rows([_EMPTY, *rows], {}), {topic.identity: (there, mark)}
+                )
+            except SupersededError as error:
+                if error.positions[topic.identity] != mark:
+                    raise
 
     def known_fields(self, topic: Topic) -> list[str]:
         """The fields beyond the contract that were noticed in this topic before."""

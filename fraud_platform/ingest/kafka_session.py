@@ -283,6 +283,7 @@ def _consumer_config(kafka: Kafka, *, in_group: bool) -> dict[str, Any]:
         "isolation_level": "read_committed",
         "partition_assignment_strategy": [CooperativeStickyAssignor],
         "session_timeout_ms": SESSION_MS,
+        "heartbeat_interval_ms": SESSION_MS // 4,
         "max_poll_records": POLL_RECORDS,
         "fetch_max_bytes": FETCH_BYTES,
         "max_partition_fetch_bytes": PARTITION_BYTES,
