@@ -10,6 +10,7 @@ import click
 
 from fraud_platform.cli_kafka import kafka, topics
 from fraud_platform.cli_options import POSITIVE, as_json
+from fraud_platform.cli_quarantine import quarantine
 from fraud_platform.errors import PredictFlowError
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -55,6 +56,7 @@ def main() -> None:
 
 main.add_command(topics)
 main.add_command(kafka)
+main.add_command(quarantine)
 
 
 @main.command()
@@ -199,21 +201,6 @@ def serve(host: str | None, port: int | None) -> None:
     from fraud_platform.commands.serve import run_serve  # noqa: PLC0415
 
     run_serve(host, port)
-
-
-@main.group()
-def quarantine() -> None:
-    """Records that could not be taken."""
-
-
-@quarantine.command("list")
-@click.option("--limit", default=20, show_default=True, help="How many records to show.")
-@as_json
-def quarantine_list(limit: int, as_json: bool) -> None:
-    """Show rejected records, newest first, each with where it came from and why."""
-    from fraud_platform.commands.quarantine import run_list  # noqa: PLC0415
-
-    run_list(limit, as_json=as_json)
 
 
 @main.command()

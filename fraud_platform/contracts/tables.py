@@ -104,8 +104,8 @@ COLUMN_DOCS = {
     "is_fraud": "The label's verdict.",
     "labelled_at_us": "From when on the label was known, in microseconds UTC.",
     "label_source": "Who labelled.",
-    "reason": "Why the record was rejected.",
-    "raw": "The rejected record's bytes.",
+    "reason": "Why the record was rejected, or how and why it was resolved.",
+    "raw": "The rejected record's bytes; of a resolved one those landed instead, if corrected.",
     "key": "The rejected Kafka record's key.",
     "broker_timestamp_us": "The Kafka record's own timestamp, in microseconds UTC.",
 }

@@ -1,6 +1,7 @@
 """NDJSON files as batches: each line is decoded against the edge's contract."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import IO, Any
 
@@ -29,6 +30,15 @@ def read_ndjson(stream: IO[bytes], name: str, fields: FieldMap) -> Iterator[Batc
         start += len(chunk)
 
 
+def decode_lines(lines: list[bytes], fields: FieldMap, *, zoned: bool = True) -> Batch:
+    """Lines of any file as one batch, each against the contract whatever fields the others have.
+
+    Unless `zoned`, a time without a zone is taken as UTC, as in formats that can't say one.
+    """
+    moment = Moment if zoned else datetime
+    return _batch(lines, msgspec.json.Decoder(_record_type(fields, moment)), 0)
+
+
 def _keys(lines: Iterable[bytes]) -> list[str]:
     """The field names of the first records; lines that aren't JSON objects are passed over."""
     keys: dict[str, None] = {}
@@ -46,7 +56,7 @@ def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, msgspec.Raw]]:
             continue
 
 
-def _record_type(fields: FieldMap) -> type[msgspec.Struct]:
+def _record_type(fields: FieldMap, moment: Any = Moment) -> type[msgspec.Struct]:
     """The edge's contract under the file's names.
 
     Wider than the contract where there is no doubt about what is meant: identifiers may be whole
@@ -54,8 +64,8 @@ def _record_type(fields: FieldMap) -> type[msgspec.Struct]:
     """
     required = REQUIRED[fields.kind]
     types: dict[str, Any] = {
-        "timestamp": Moment,
-        "labelled_at": Moment,
+        "timestamp": moment,
+        "labelled_at": moment,
         "amount": float,
         "is_fraud": bool | int | str,
     }
@@ -104,8 +114,12 @@ def _series(name: str, values: list[Any]) -> pl.Series:
         case "amount":
             return pl.Series(values, dtype=pl.Float64)
         case "timestamp" | "labelled_at":
-            moments = [None if value is None else to_us(value) for value in values]
+            moments = [None if value is None else to_us(_zoned(value)) for value in values]
             return pl.Series(moments, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
         case _:
             texts = [v if v is None or type(v) is str else str(v) for v in values]
             return pl.Series(texts, dtype=pl.String)
+
+
+def _zoned(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
