@@ -27,16 +27,14 @@ from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
-from kafka.structs import TopicPartition
 
 from benchmarks.broker import broker_of
 from benchmarks.soak_records import Compared, compare, records
-from fraud_platform.contracts.tables import LANDED_EVENTS
-from fraud_platform.errors import PredictFlowError
-from fraud_platform.ingest.kafka_batch import Topic
+from fraud_platform.ingest.kafka_lag import records_that_wait
 from fraud_platform.lake.store import Lake
+from fraud_platform.settings import load_settings
 
 FOLLOWERS = 2
 # Past the session's timeout of 6 s the group has settled again, before it hasn't.
@@ -60,10 +58,12 @@ def main() -> None:
 def soak(broker: str, folder: Path, count: int, kills: int, seed: int) -> dict[str, int]:
     """Runs it; the figures of the last line."""
     topics = _make_topics(broker)
+    environ = _environ(broker, folder, topics)
+    lake = Lake(load_settings(environ).lake_dir)
     chance = random.Random(seed)
     pace = count / max(1.0, kills * sum(KILL_SECONDS) / 2)
     with (
-        _followers(broker, folder, topics) as followers,
+        _followers(environ, folder / "followers.log") as followers,
         _producing(broker, topics, count, seed, pace) as produced,
     ):
         for number in range(kills):
@@ -71,9 +71,9 @@ def soak(broker: str, folder: Path, count: int, kills: int, seed: int) -> dict[s
             followers.kill(chance.randrange(FOLLOWERS))
             print(f"kill {number + 1} of {kills}", file=sys.stderr)
         produced.wait()
-        _wait_until_landed(broker, folder, topics, followers)
+        _wait_until_landed(environ, lake, followers)
         followers.stop()
-    compared: Compared = compare(_lake(folder), broker, topics)
+    compared: Compared = compare(lake, broker, topics)
     if compared.produced != count:
         raise SystemExit(f"the topics hold {compared.produced} records, {count} were sent")
     rebalances = followers.said("assigned ")
@@ -106,7 +106,8 @@ class _Followers:
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
-            if process.wait(60):
+            # One that was started a moment ago may not have come to handle the signal.
+            if process.wait(60) not in (0, -signal.SIGTERM):
                 raise SystemExit(f"a follower failed at its end:\n{self._log.read_text()[-3000:]}")
 
     def end(self) -> None:
@@ -127,8 +128,16 @@ class _Followers:
 
 
 @contextmanager
-def _followers(broker: str, folder: Path, topics: dict[str, str]) -> Iterator[_Followers]:
-    environ = os.environ | {
+def _followers(environ: dict[str, str], log: Path) -> Iterator[_Followers]:
+    followers = _Followers(os.environ | environ, log)
+    try:
+        yield followers
+    finally:
+        followers.end()
+
+
+def _environ(broker: str, folder: Path, topics: dict[str, str]) -> dict[str, str]:
+    return {
         "PREDICTFLOW_DATA_DIR": str(folder / "data"),
         "PREDICTFLOW_KAFKA_BROKERS": broker,
         "PREDICTFLOW_KAFKA_GROUP": f"soak-{uuid4().hex[:8]}",
@@ -136,11 +145,6 @@ def _followers(broker: str, folder: Path, topics: dict[str, str]) -> Iterator[_F
         "PREDICTFLOW_KAFKA_LABELS_TOPIC": topics["labels"],
         "PREDICTFLOW_INGEST_METRICS_PORT": "0",
     }
-    followers = _Followers(environ, folder / "followers.log")
-    try:
-        yield followers
-    finally:
-        followers.end()
 
 
 @contextmanager
@@ -182,37 +186,15 @@ def _send(broker: str, topics: dict[str, str], count: int, seed: int, pace: floa
     producer.close()
 
 
-def _wait_until_landed(
-    broker: str, folder: Path, topics: dict[str, str], followers: _Followers
-) -> None:
-    consumer = KafkaConsumer(bootstrap_servers=broker)
-    admin: Any = KafkaAdminClient(bootstrap_servers=broker)
-    ids = {topic["name"]: topic["topic_id"] for topic in admin.describe_topics([*topics.values()])}
-    admin.close()
-    ends = consumer.end_offsets(
-        [
-            TopicPartition(name, number)
-            for name in topics.values()
-            for number in consumer.partitions_for_topic(name) or ()
-        ]
-    )
-    consumer.close()
-    wanted = {
-        Topic(at.topic, "labels", str(ids[at.topic])).source(at.partition): end
-        for at, end in ends.items()
-    }
+def _wait_until_landed(environ: dict[str, str], lake: Lake, followers: _Followers) -> None:
     deadline = time.monotonic() + CATCH_UP_SECONDS
-    stands: dict[str, int] = {}
-    while time.monotonic() < deadline:
+    waiting = 1
+    while waiting:
         followers.check()
-        try:
-            stands = _lake(folder).appender(LANDED_EVENTS).positions(*wanted)
-        except PredictFlowError as error:
-            raise SystemExit(f"the lake can't be read: {error}") from error
-        if stands == wanted:
-            return
+        waiting = sum(records_that_wait(load_settings(environ), lake).values())
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{waiting:,} records wait after {CATCH_UP_SECONDS:.0f} s")
         time.sleep(0.5)
-    raise SystemExit(f"not landed after {CATCH_UP_SECONDS:.0f} s: {stands}, wanted {wanted}")
 
 
 def _make_topics(broker: str) -> dict[str, str]:
@@ -222,10 +204,6 @@ def _make_topics(broker: str) -> dict[str, str]:
     admin.create_topics([NewTopic(topics["transactions"], 6, 1), NewTopic(topics["labels"], 2, 1)])
     admin.close()
     return topics
-
-
-def _lake(folder: Path) -> Lake:
-    return Lake(folder / "data" / "lake")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _checked("data directory", lambda: _writable(settings.data_dir))
     yield _checked("Dagster", lambda: Finding("Dagster", "ok", str(dagster_run.dagster_home())))
     lake = Lake(settings.lake_dir)
+    yield _checked("Kafka", lambda: _kafka(settings, lake))
     yield _checked(LANDED_EVENTS.name, lambda: _landed(lake))
     for table in (RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES):
         yield _checked(table.name, lambda table=table: _table(lake, table))
@@ -76,6 +77,20 @@ def _writable(directory: Path) -> Finding:
     probe.touch()
     probe.unlink()
     return Finding("data directory", "ok", str(directory))
+
+
+def _kafka(settings: Settings, lake: Lake) -> Finding:
+    kafka = settings.kafka
+    if not kafka.brokers:
+        mend = "to land a stream, set PREDICTFLOW_KAFKA_BROKERS; files need none"
+        return Finding("Kafka", "none yet", "no brokers are set", mend)
+    from fraud_platform.ingest.kafka_client import topic_ids, tried  # noqa: PLC0415
+    from fraud_platform.ingest.kafka_lag import records_that_wait  # noqa: PLC0415
+
+    topic_ids(kafka)  # says which topic is missing
+    waiting = sum(records_that_wait(settings, lake).values())
+    mend = "predictflow ingest --kafka" if waiting else ""
+    return Finding("Kafka", "ok", f"{tried(kafka)}, {waiting:,} records wait", mend)
 
 
 def _yesterday() -> date:

@@ -12,6 +12,7 @@ import polars as pl
 from fraud_platform import progress
 from fraud_platform.commands import console
 from fraud_platform.commands.recorded import record_landed
+from fraud_platform.ingest.contract_decoder import TYPE_CHANGED
 from fraud_platform.ingest.follower_metrics import FollowerMetrics
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.kafka import follow, ingest_to_end
@@ -43,8 +44,9 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
 
     def told(one: Ingested, rows: pl.DataFrame) -> None:
         metrics.landed(one, rows)
-        for reason, count in one.reasons.items() if one.type_changed else ():
-            log.error("quarantined %d records: %s", count, reason)
+        for reason, count in one.reasons.items():
+            if reason.startswith(TYPE_CHANGED):
+                log.error("quarantined %d records of a changed type: %s", count, reason)
         for name in one.new_fields:
             log.warning("%s: the contract lacks it, it is left out", name)
 

@@ -48,6 +48,7 @@ class FollowerMetrics:
         self._batch = self._seconds("batch", "From a batch's first record to its commit.")
         self._commit = self._seconds("commit", "Writing a batch into the lake.")
         self._told = (0, 0)
+        self._ours: set[str] = set()
 
     def landed(self, one: Ingested, rows: pl.DataFrame) -> None:
         """Takes up the counts of a commit and how long its records took."""
@@ -74,6 +75,9 @@ class FollowerMetrics:
 
     def looked(self, done: Ingested) -> None:
         """Takes up lag and what the group went through, after each poll."""
+        if done.lag.keys() != self._ours:  # others' lag is theirs to show
+            self._lag.clear()
+            self._ours = set(done.lag)
         for name, lag in done.lag.items():
             self._lag.labels(*name.rsplit("/", 1)).set(lag)
         rebalances, superseded = self._told

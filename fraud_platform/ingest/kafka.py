@@ -99,6 +99,8 @@ class _Backlog:
 
     def watch(self) -> None:
         """Takes up what others have left lying, and crosses off what they have finished."""
+        if not self._others:
+            return  # asking the lake would wait for the batch that is being written
         now = time.monotonic()
         for at, stands in self._session.landing.positions(self._others).items():
             stood, since = self._others[at]

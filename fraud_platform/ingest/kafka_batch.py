@@ -1,7 +1,7 @@
 """What was polled and decoded, and waits to be landed."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,14 +30,15 @@ class Topic:
     kind: Kind
     id: str
 
-    def source(self, partition: int) -> str:
-        """The name of a partition as a source of the lake."""
-        return f"kafka/{self.id}/{partition}"
-
     @property
     def identity(self) -> str:
         """The name of the source that says which topic of that name was landed."""
         return f"kafka-topic/{self.name}"
+
+
+def source_of(ids: Mapping[str, str], at: TopicPartition) -> str:
+    """The name of a partition as a source of the lake; `ids` are the topics' ids by name."""
+    return f"kafka/{ids[at.topic]}/{at.partition}"
 
 
 class Pending:

@@ -14,7 +14,7 @@ from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.first_day import note_days
 from fraud_platform.ingest.ingested import Counting, Ingested
-from fraud_platform.ingest.kafka_batch import NEW_FIELD, Pending, Topic
+from fraud_platform.ingest.kafka_batch import NEW_FIELD, Pending, Topic, source_of
 from fraud_platform.ingest.rows import landed_rows, now_us
 from fraud_platform.lake.appender import SupersededError
 from fraud_platform.lake.store import Lake
@@ -31,6 +31,7 @@ class KafkaLanding:
 
     def __init__(self, settings: Settings, lake: Lake, topics: Mapping[str, Topic]) -> None:
         self._settings, self._lake, self._topics = settings, lake, topics
+        self._ids = {name: topic.id for name, topic in topics.items()}
         self._appender = lake.appender(LANDED_EVENTS)
         # Where each partition stands, as far as we know.
         self.recorded: dict[TopicPartition, int] = {}
@@ -136,7 +137,7 @@ class KafkaLanding:
         self.recorded[at] = end
 
     def _source(self, at: TopicPartition) -> str:
-        return self._topics[at.topic].source(at.partition)
+        return source_of(self._ids, at)
 
 
 _EMPTY = pl.DataFrame(LANDED_EVENTS.schema.empty_table())

@@ -34,7 +34,7 @@ from fraud_platform.settings import Kafka, Settings
 
 log = logging.getLogger("predictflow.ingest")
 
-POLL_RECORDS = 10_000
+POLL_RECORDS = 40_000
 PARTITION_BYTES = 2**20
 FETCH_BYTES = 64 * 2**20
 SESSION_MS = 6_000  # after so long without a sign a member's partitions go to others
@@ -173,13 +173,15 @@ class Session(ConsumerRebalanceListener):
         self.seek(self.landing.positions(partitions))
 
     def measure_lag(self) -> None:
-        """Writes down where each partition stands and how many records wait behind that."""
-        for at, offset in self.landing.recorded.items():
-            end = self.consumer.highwater(at) if at in self.consumer.assignment() else None
-            name = f"{at.topic}/{at.partition}"
-            self.landing.done.positions[name] = offset
-            if end is not None:
-                self.landing.done.lag[name] = max(0, end - offset)
+        """Writes down where each partition of ours stands and how many records wait behind that."""
+        ours = self.consumer.assignment() & self.landing.recorded.keys()
+        stands = {f"{at.topic}/{at.partition}": (at, self.landing.recorded[at]) for at in ours}
+        self.landing.done.positions = {name: offset for name, (_, offset) in stands.items()}
+        self.landing.done.lag = {
+            name: max(0, end - offset)
+            for name, (at, offset) in stands.items()
+            if (end := self.consumer.highwater(at)) is not None
+        }
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self.landing.done.rebalances += 1

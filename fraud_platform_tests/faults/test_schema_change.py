@@ -34,7 +34,9 @@ def test_a_changed_type_is_set_aside_counted_and_logged_as_an_error(topics: Topi
     follower = Ingester("--follow", log=tmp_path / "log")
     follower.wait_for("assigned")
     topics.produce("transactions", [transaction(0), transaction(1, user_id=17), transaction(2)])
-    follower.wait_for("ERROR quarantined 1 records: Expected `str`, got `int` - at `$.user_id`")
+    follower.wait_for(
+        "ERROR quarantined 1 records of a changed type: Expected `str`, got `int` - at `$.user_id`"
+    )
     assert follower.metrics()["fraud_ingest_type_changed_total"] == 1
     follower.stop()
     assert len(places()) == 3

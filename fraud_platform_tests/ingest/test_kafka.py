@@ -157,7 +157,10 @@ def test_a_follower_lands_within_seconds_and_finishes_its_batch_when_it_is_stopp
     assert figures["fraud_ingest_commit_seconds_count"] >= 1
     assert figures["fraud_ingest_delay_seconds_count"] >= 1
     assert f'fraud_ingest_lag_records{{partition="0",topic="{topics.transactions}"}}' in figures
-    assert "quarantined 1 records: Expected `str`, got `int`" in follower.log.read_text()
+    assert (
+        "quarantined 1 records of a changed type: Expected `str`, got `int`"
+        in follower.log.read_text()
+    )
 
 
 def test_one_that_goes_to_the_end_leaves_a_live_follower_its_work(topics: Topics, tmp_path: Path):

@@ -15,7 +15,7 @@ from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.ingest import quarantine_replay
 from fraud_platform.ingest.contract_decoder import ContractDecoder
-from fraud_platform.ingest.kafka_batch import Pending, Topic
+from fraud_platform.ingest.kafka_batch import Pending, Topic, source_of
 from fraud_platform.ingest.kafka_landing import KafkaLanding
 from fraud_platform.ingest.mapping import Kind
 from fraud_platform.ingest.quarantine import OPEN, Choice, read_bytes, read_records
@@ -56,7 +56,7 @@ def land(lake: Lake, *values: bytes | None, kind: Kind = "transactions", start: 
     topic = TOPICS[kind]
     at = TopicPartition(kind, 3)
     landing = KafkaLanding(load_settings(), lake, {kind: topic})
-    landing.recorded[at] = lake.position(LANDED_EVENTS, topic.source(3))
+    landing.recorded[at] = lake.position(LANDED_EVENTS, source_of({topic.name: topic.id}, at))
     pending = Pending(load_settings().ingest)
     records = [
         ConsumerRecord(
