@@ -1,17 +1,14 @@
 """`predictflow ingest --kafka`: from the topics into the lake, once or on and on."""
 
 import logging
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event
 
 import polars as pl
 
 from fraud_platform import progress
 from fraud_platform.commands import console
 from fraud_platform.commands.recorded import record_landed
+from fraud_platform.commands.stopping import until_stopped
 from fraud_platform.ingest.contract_decoder import TYPE_CHANGED
 from fraud_platform.ingest.follower_metrics import FollowerMetrics
 from fraud_platform.ingest.ingested import Ingested
@@ -54,7 +51,7 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
         metrics.looked(done)
         status.show(done)
 
-    with metrics.served(settings.ingest) as port, _until_stopped() as stop:
+    with metrics.served(settings.ingest) as port, until_stopped() as stop:
         log.info("metrics on http://%s:%d/metrics", settings.ingest.metrics_host, port)
         done = follow(
             settings,
@@ -108,21 +105,6 @@ def _prepared() -> Settings:
     client.propagate = False
     client.addHandler(_Seldom())
     return settings
-
-
-@contextmanager
-def _until_stopped() -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set, so that the batch at hand is finished."""
-    stop = Event()
-    former = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _show(done: Ingested, *, as_json: bool) -> None:

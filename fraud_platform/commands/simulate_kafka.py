@@ -1,11 +1,9 @@
 """`predictflow simulate --kafka`: a simulated world as a stream."""
 
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +12,7 @@ from uuid import uuid4
 from fraud_platform import progress
 from fraud_platform.commands import console
 from fraud_platform.commands.simulate import world_of
+from fraud_platform.commands.stopping import until_stopped
 from fraud_platform.contracts.events import Label, Transaction
 from fraud_platform.ingest.kafka_client import topic_ids
 from fraud_platform.ingest.sending import Sender
@@ -61,7 +60,7 @@ def run_live(
     today = datetime.now(UTC).date()
     config = world_of(today, {**world, "days": (date.max - today).days})
     delay = LABEL_DELAY_SECONDS if label_delay is None else label_delay
-    with console.bars(), _until_stopped() as stop:
+    with console.bars(), until_stopped() as stop:
         sent = live(settings.kafka, config, rate, seconds=seconds, label_delay=delay, stop=stop)
     _tell(settings.kafka, sent, as_json=as_json)
 
@@ -130,19 +129,6 @@ def _numbered(config: SimulatorConfig, run: str) -> Iterator[dict[str, Any]]:
         for row in frame.drop("fraud_kind", "timestamp").iter_rows(named=True):
             number += 1
             yield row | {"transaction_id": f"{run}-{number:09d}"}
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs."""
-    stop = threading.Event()
-    wanted = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.signal(number, lambda *_: stop.set()) for number in wanted}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _tell(kafka: Kafka, sent: Sent, *, as_json: bool) -> None:
