@@ -37,6 +37,10 @@ mlflow: $(VENV)/ready  ## MLflow's web page on http://127.0.0.1:5000.
 
 bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transactions too.
 	$(BIN)/python -m benchmarks.whole_way $(if $(DATA_FILE),--data $(DATA_FILE))
+	$(BIN)/python -m benchmarks.ingest
+
+soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
+	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20
 
 lock: $(UV)  ## Resolve the dependencies anew into requirements.lock.
 	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.12 \
@@ -58,4 +62,4 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
-.PHONY: help demo test lint dev serve mlflow bench lock clean setup
+.PHONY: help demo test lint dev serve mlflow bench soak lock clean setup
