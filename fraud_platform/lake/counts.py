@@ -39,4 +39,6 @@ def days_with_rows(lake: Lake, table: Table) -> list[date]:
     delta = lake.open(table)
     if delta is None:
         return []
-    return partitions(delta, table).filter(pl.col("rows") > 0)["event_date"].unique().sort().to_list()
+    return (
+        partitions(delta, table).filter(pl.col("rows") > 0)["event_date"].unique().sort().to_list()
+    )
