@@ -80,7 +80,12 @@ _DAILY = {
     "evaluation_report",
     "deployed_model",
 }
-JOBS = {"daily": _DAILY, "landing": {"landed_events"}}
+JOBS = {
+    "daily": _DAILY,
+    "landing": {"landed_events"},
+    "late_transactions": {"raw_transactions"},
+    "what_follows": {"transaction_labels", "transaction_features", "online_features"},
+}
 _STOPPED = dg.DefaultScheduleStatus.STOPPED
 # Job, cron, time zone, and whether it runs without being turned on.
 SCHEDULES = {
@@ -159,6 +164,11 @@ def test_the_jobs_and_when_they_run() -> None:
         for one in repository().schedule_defs
     }
     assert schedules == SCHEDULES
+    (sensor,) = repository().sensor_defs
+    assert sensor.name == "late_transactions"
+    assert {job.name for job in sensor.jobs} == {"late_transactions", "what_follows"}
+    assert sensor.minimum_interval_seconds == 30
+    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
 
 # Dagster's own way of evaluating such a schedule.
