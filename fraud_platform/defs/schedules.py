@@ -22,6 +22,11 @@ landing_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets("landed_events"),
     description="What waits in the inbox and in Kafka, of any day.",
 )
+maintenance_job = dg.define_asset_job(
+    "maintenance",
+    selection=dg.AssetSelection.assets("table_maintenance"),
+    description="Small files of the lake's tables made into large ones, unneeded ones removed.",
+)
 
 daily_schedule = dg.build_schedule_from_partitioned_job(
     daily_job,
@@ -45,6 +50,21 @@ def landing_every_five_minutes(
     if before:
         return dg.SkipReason(f"run {before} of job {landing_job.name} hasn't ended yet")
     return dg.RunRequest(partition_key=context.scheduled_execution_time.date().isoformat())
+
+
+@dg.schedule(
+    job=maintenance_job,
+    cron_schedule="30 * * * *",
+    execution_timezone="UTC",
+    description="Compacts and vacuums the tables, unless an earlier maintenance still runs.",
+)
+def table_maintenance_hourly(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    before = unfinished(context.instance, maintenance_job.name)
+    if before:
+        return dg.SkipReason(f"run {before} of job {maintenance_job.name} hasn't ended yet")
+    return dg.RunRequest()
 
 
 def unfinished(instance: dg.DagsterInstance, *jobs: str) -> str | None:

@@ -83,6 +83,7 @@ _DAILY = {
 JOBS = {
     "daily": _DAILY,
     "landing": {"landed_events"},
+    "maintenance": {"table_maintenance"},
     "late_transactions": {"raw_transactions"},
     "what_follows": {"transaction_labels", "transaction_features", "online_features"},
 }
@@ -91,6 +92,7 @@ _STOPPED = dg.DefaultScheduleStatus.STOPPED
 SCHEDULES = {
     "daily_at_02_00": ("daily", "0 2 * * *", "UTC", _STOPPED),
     "landing_every_five_minutes": ("landing", "*/5 * * * *", "UTC", _STOPPED),
+    "table_maintenance_hourly": ("maintenance", "30 * * * *", "UTC", _STOPPED),
 }
 TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
 
@@ -106,13 +108,21 @@ def asset(name: str) -> dg.AssetsDefinition:
     return found
 
 
-def test_the_assets_are_these_eight_and_depend_on_each_other_so() -> None:
+def test_the_assets_are_these_and_depend_on_each_other_so() -> None:
     graph = repository().asset_graph
     found = {
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    assert found == UPSTREAM
+    assert found == UPSTREAM | {"table_maintenance": set()}
+
+
+def test_maintenance_has_no_days() -> None:
+    found = asset("table_maintenance")
+    spec = found.get_asset_spec(dg.AssetKey("table_maintenance"))
+    assert (spec.group_name, list(spec.owners)) == ("ingestion", ["team:fraud-backend"])
+    assert spec.description
+    assert found.partitions_def is None
 
 
 @pytest.mark.parametrize("name", ASSETS)
@@ -175,24 +185,35 @@ def test_the_jobs_and_when_they_run() -> None:
 @pytest.mark.filterwarnings("ignore:Function .JobDefinition.run_request_for_partition.")
 @pytest.mark.parametrize(
     ("schedule", "day"),
-    [("daily_at_02_00", "2026-04-09"), ("landing_every_five_minutes", "2026-04-10")],
+    [
+        ("daily_at_02_00", "2026-04-09"),
+        ("landing_every_five_minutes", "2026-04-10"),
+        ("table_maintenance_hourly", None),
+    ],
 )
-def test_a_schedule_asks_for_its_day(schedule: str, day: str) -> None:
+def test_a_schedule_asks_for_its_day(schedule: str, day: str | None) -> None:
     with dg.instance_for_test() as instance:
         (request,) = tick(schedule, instance).run_requests or []
     assert request.partition_key == day
 
 
-def test_landing_is_not_asked_for_while_an_earlier_one_is_unfinished() -> None:
+@pytest.mark.parametrize(
+    ("schedule", "job"),
+    [
+        ("landing_every_five_minutes", "landing"),
+        ("table_maintenance_hourly", "maintenance"),
+    ],
+)
+def test_a_run_is_not_asked_for_while_an_earlier_one_is_unfinished(schedule: str, job: str) -> None:
     with dg.instance_for_test() as instance:
         earlier = instance.create_run_for_job(
-            repository().get_job("landing"), status=dg.DagsterRunStatus.STARTED
+            repository().get_job(job), status=dg.DagsterRunStatus.STARTED
         )
-        skipped = tick("landing_every_five_minutes", instance)
+        skipped = tick(schedule, instance)
         assert not skipped.run_requests
-        assert skipped.skip_message == f"run {earlier.run_id} of job landing hasn't ended yet"
+        assert skipped.skip_message == f"run {earlier.run_id} of job {job} hasn't ended yet"
         instance.report_run_failed(earlier)
-        assert tick("landing_every_five_minutes", instance).run_requests
+        assert tick(schedule, instance).run_requests
 
 
 def tick(schedule: str, instance: dg.DagsterInstance) -> ScheduleExecutionData:
