@@ -43,10 +43,14 @@ def contract_changes(lake: Lake) -> Changes:
     )
     recent = found.filter(pl.col("landed_at_us") >= since)
     changes = Changes()
-    resolved = found.filter(kind="resolved")
+    # A log that lost its end gives offsets out again: a resolution speaks of what was before it.
+    resolved = (
+        found.filter(kind="resolved").group_by(_RECORD).agg(resolved=pl.col("landed_at_us").max())
+    )
     changed = (
         recent.filter(pl.col("kind") == "rejected", pl.col("reason").str.starts_with(TYPE_CHANGED))
-        .join(resolved, on=_RECORD, how="anti")
+        .join(resolved, on=_RECORD, how="left", maintain_order="left")
+        .filter((pl.col("landed_at_us") > pl.col("resolved")).fill_null(value=True))
         .group_by("reason", maintain_order=True)
         .agg(pl.len(), pl.format("{}/{}@{}", "source", "partition", "offset").first())
     )

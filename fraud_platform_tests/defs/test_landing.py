@@ -12,6 +12,7 @@ from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.landing import Landed
 from fraud_platform.ingest.rows import now_us
 from fraud_platform.lake.store import Lake
+from fraud_platform_tests.kafka_broker import Topics
 from fraud_platform_tests.lake.rows import label, landed, payment
 from fraud_platform_tests.world import make
 
@@ -39,10 +40,14 @@ def told(instance: dg.DagsterInstance, day: date) -> list[dict[str, Any]]:
         dg.AssetRecordsFilter(KEY, asset_partitions=[day.isoformat()]), limit=10, ascending=True
     )
     return [
-        {name: value.value for name, value in record.asset_materialization.metadata.items()}
+        {name: _plain(value) for name, value in record.asset_materialization.metadata.items()}
         for record in found.records
         if record.asset_materialization
     ]
+
+
+def _plain(value: dg.MetadataValue) -> Any:
+    return value.records if isinstance(value, dg.TableMetadataValue) else value.value
 
 
 def checks(instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
@@ -130,3 +135,41 @@ def test_the_metadata_of_files_and_of_kafka_are_added_up() -> None:
     assert isinstance(table, dg.TableMetadataValue)
     assert [tuple(one.data.values()) for one in table.records] == [("t/0", 7, 0), ("t/1", 9, 3)]
     assert set(landing_metadata([file])) == {*names[:4], "already_landed", "reasons"}
+
+
+def test_the_asset_lands_what_waits_in_kafka(topics: Topics, lake: Lake) -> None:
+    at = datetime.now(UTC) - timedelta(days=1)
+    paid: dict[str, object] = {
+        "timestamp": at.isoformat(),
+        "user_id": "u",
+        "merchant_id": "m",
+        "amount": 12.5,
+    }
+    good = [paid | {"transaction_id": f"t{n}", "channel": "web"} for n in range(5)]
+    topics.produce("transactions", [*good, paid | {"transaction_id": "bad", "amount": "12.5"}])
+    verdict: dict[str, object] = {
+        "is_fraud": False,
+        "labelled_at": at.isoformat(),
+        "source": "bank",
+    }
+    topics.produce("labels", [verdict | {"transaction_id": "t1"}])
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            make(["landed_events"], TODAY, TODAY, instance)
+        (yesterday,) = told(instance, YESTERDAY)
+        first, second = told(instance, TODAY)
+        found = checks(instance)
+    assert (yesterday["dagster/row_count"], yesterday["labels"]) == (5, 1)
+    names = ("transactions", "labels_landed", "rejected", "late", "too_late", "lag")
+    assert [first[name] for name in names] == [5, 1, 1, 5, 0, 0]
+    assert [second[name] for name in names] == [0, 0, 0, 0, 0, 0]
+    assert (first["rejected_that_day"], first["new_fields"]) == (1, ["new field channel"])
+    partitions = [record.data for record in second["partitions"]]
+    assert {one["partition"] for one in partitions} == {
+        f"{topic}/{number}" for topic in (topics.transactions, topics.labels) for number in range(3)
+    }
+    assert sum(one["next_offset"] for one in partitions) == 7
+    assert not found["types_unchanged"].passed
+    assert found["fields_known"].metadata["fields"].value == {
+        topics.transactions: ["new field channel"]
+    }

@@ -138,13 +138,6 @@ def test_late_rows_leave_the_tables_as_if_they_had_come_in_time(
         assert content(lake)[name].equals(expected), name
 
 
-@pytest.fixture
-def feast() -> None:
-    """Its import adds warnings filters; those of a test's setup are gone when the test begins."""
-    import feast  # noqa: F401, PLC0415
-
-
-@pytest.mark.usefixtures("feast")
 def test_the_online_state_is_written_again_where_late_rows_reach_it(
     instance: dg.DagsterInstance, parts: dict[str, Path]
 ) -> None:
