@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MODEL_NAME = "fraud_detector"
 EXPERIMENT = "fraud_detector"
 CHAMPION = "champion"
+TABLE_VERSION = "delta."
+"""What the tags of a training run begin with that name the table versions it read."""
 _PARTITION, _SHA256 = "partition", "sha256"
 
 
@@ -135,6 +137,27 @@ class Registry:
 
     def set_champion(self, version: str) -> None:
         self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+    def recorded_versions(self) -> dict[str, set[int]]:
+        """The Delta versions that training runs read, by table; runs deleted in MLflow are out.
+
+        Nothing is made where MLflow was never used.
+        """
+        found: dict[str, set[int]] = {}
+        if not self.settings.tracking_db.exists():
+            return found
+        client, token = self._client(), None
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        while experiment:
+            page = client.search_runs([experiment.experiment_id], page_token=token)
+            for run in page:
+                for tag, value in run.data.tags.items():
+                    if tag.startswith(TABLE_VERSION):
+                        found.setdefault(tag.removeprefix(TABLE_VERSION), set()).add(int(value))
+            token = page.token
+            if not token:
+                break
+        return found
 
     @contextmanager
     def model_file(self, version: str) -> "Iterator[Path]":

@@ -60,7 +60,7 @@ def _record(settings: Settings, lake: Lake, landed: list[Landed]) -> None:
     before = _landed_before(lake, [one.source_id for one in landed if one.skipped])
     if not days and not before:
         return
-    from fraud_platform.defs.landed_events import landing_metadata  # noqa: PLC0415 - Dagster
+    from fraud_platform.defs.landing_metadata import landing_metadata  # noqa: PLC0415 - Dagster
 
     record_landed(settings, lake, days, landing_metadata(landed), if_new=before)
 

@@ -75,12 +75,14 @@ def _plan(start: date, end: date, select: str | None) -> Plan:
             for key in dg.AssetSelection.from_string(_BARE_NAME.sub(r"\1key:\2\3", part)).resolve(
                 graph
             )
+            if graph.get(key).is_partitioned
         }
     except dg.DagsterError as error:
         raise PredictFlowError(f"--select {select!r}: {error}") from error
-    known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
+    of_days = [key for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned]
+    known = ", ".join(sorted(key.to_user_string() for key in of_days))
     if not chosen:
-        raise PredictFlowError(f"--select {select!r} selects no asset; assets: {known}")
+        raise PredictFlowError(f"--select {select!r} selects no asset of days; assets: {known}")
     ordered = [key for key in graph.toposorted_asset_keys if key in chosen]
     single = [
         key

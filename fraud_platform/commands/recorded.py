@@ -1,7 +1,7 @@
 """What a command landed outside Dagster, told to Dagster's history."""
 
 from collections.abc import Mapping, Set
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from fraud_platform import progress
@@ -32,14 +32,14 @@ def record_landed(
         told = sorted(days | {day for day in if_new if day.isoformat() not in recorded})
         if not told:
             return
-        rows = rows_by_day(lake, told[0], told[-1] + timedelta(days=1))
+        rows = rows_by_day(lake, told)
         for index, day in enumerate(told, 1):
             on.report_runless_asset_event(
                 dg.AssetMaterialization(
                     key,
                     description="Landed by `predictflow ingest`.",
                     partition=day.isoformat(),
-                    metadata={**metadata, **rows.get(day, {})},
+                    metadata={**metadata, **rows[day]},
                 )
             )
             progress.report("record in Dagster", index, len(told))

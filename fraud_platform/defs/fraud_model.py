@@ -17,7 +17,7 @@ from fraud_platform.modelling.costs import costs_of
 from fraud_platform.modelling.dataset import prepare
 from fraud_platform.modelling.record import TRAINING, TrainingRecord
 from fraud_platform.modelling.split import plan_split
-from fraud_platform.registry import MODEL_NAME, Registry
+from fraud_platform.registry import MODEL_NAME, TABLE_VERSION, Registry
 from fraud_platform.settings import load_settings
 
 _settings = load_settings()
@@ -94,7 +94,7 @@ def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             metrics={"threshold": threshold.value, "fit_rows": data.fit.rows.height},
             tags={
                 "dagster_run_id": context.run.run_id,
-                **{f"delta.{k}": str(v) for k, v in read.items()},
+                **{f"{TABLE_VERSION}{name}": str(version) for name, version in read.items()},
             },
             documents={TRAINING: record},
         )

@@ -10,6 +10,9 @@ from fraud_platform.contracts.tables import COLUMN_DOCS, Table
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.declarations import Feature
 
+# Of a day: the landed rows that it was made of, duplicates included; more of them mean it is late.
+LANDED_ROWS = "landed_rows"
+
 DATA_TEAM = ["team:fraud-backend"]
 ML_TEAM = ["team:fraud-ml"]
 

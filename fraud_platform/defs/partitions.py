@@ -7,9 +7,10 @@ import dagster as dg
 from fraud_platform.defs.resources import first_day
 from fraud_platform.settings import load_settings
 
-daily = dg.DailyPartitionsDefinition(
-    start_date=datetime.combine(first_day(), datetime.min.time(), UTC), timezone="UTC"
-)
+_start = datetime.combine(first_day(), datetime.min.time(), UTC)
+daily = dg.DailyPartitionsDefinition(start_date=_start, timezone="UTC")
+# Records land all day long; every other table is made of whole days.
+landing_days = dg.DailyPartitionsDefinition(start_date=_start, timezone="UTC", end_offset=1)
 
 # A range of days of a table is one run with one pass over the data; a model is one run a day.
 one_run = dg.BackfillPolicy.single_run()

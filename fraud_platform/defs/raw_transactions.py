@@ -63,12 +63,15 @@ def raw_transactions(context: dg.AssetExecutionContext, platform: Platform) -> d
     ]
     results = checks.enforce(context, outcomes)
     version = platform.lake.replace_days(RAW_TRANSACTIONS, start, end, frame)
+    of_day = dict(landed.group_by("event_date").len().iter_rows())
     metadata.describe_days(
         context,
         {
             row["event_date"]: {
                 "dagster/row_count": row["rows"],
                 "mean_amount": round(row["mean_amount"], 2),
+                metadata.LANDED_ROWS: of_day[row["event_date"]],
+                "duplicates": of_day[row["event_date"]] - row["rows"],
             }
             for row in days.iter_rows(named=True)
         },

@@ -1,11 +1,31 @@
-"""When what runs: each day at 02:00 UTC the day before."""
+"""When what runs by the clock: landing every five minutes, each day at 02:00 UTC the day before."""
 
 import dagster as dg
 
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
 daily_job = dg.define_asset_job(
     "daily",
-    selection=dg.AssetSelection.all(),
-    description="Everything of one day, from landing to the deployed model.",
+    # A job has partitions of one kind, and landing has today's as well.
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("ingestion"),
+    description="Everything of one whole day, from its landed events to the deployed model.",
+)
+landing_job = dg.define_asset_job(
+    "landing",
+    selection=dg.AssetSelection.assets("landed_events"),
+    description="What waits in the inbox and in Kafka, of any day.",
+)
+maintenance_job = dg.define_asset_job(
+    "maintenance",
+    selection=dg.AssetSelection.assets("table_maintenance"),
+    description="Small files of the lake's tables made into large ones, unneeded ones removed.",
 )
 
 daily_schedule = dg.build_schedule_from_partitioned_job(
@@ -15,3 +35,41 @@ daily_schedule = dg.build_schedule_from_partitioned_job(
     hour_of_day=2,
     minute_of_hour=0,
 )
+
+
+@dg.schedule(
+    job=landing_job,
+    cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    description="Lands what waits, under today's partition, unless an earlier landing still runs.",
+)
+def landing_every_five_minutes(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    before = unfinished(context.instance, landing_job.name)
+    if before:
+        return dg.SkipReason(f"run {before} of job {landing_job.name} hasn't ended yet")
+    return dg.RunRequest(partition_key=context.scheduled_execution_time.date().isoformat())
+
+
+@dg.schedule(
+    job=maintenance_job,
+    cron_schedule="30 * * * *",
+    execution_timezone="UTC",
+    description="Compacts and vacuums the tables, unless an earlier maintenance still runs.",
+)
+def table_maintenance_hourly(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    before = unfinished(context.instance, maintenance_job.name)
+    if before:
+        return dg.SkipReason(f"run {before} of job {maintenance_job.name} hasn't ended yet")
+    return dg.RunRequest()
+
+
+def unfinished(instance: dg.DagsterInstance, *jobs: str) -> str | None:
+    """The id of a run of one of the jobs that waits or runs, if there is one."""
+    for job in jobs:
+        for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=1):
+            return run.run_id
+    return None

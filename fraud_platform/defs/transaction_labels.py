@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 import pyarrow.dataset as ds
 
+from fraud_platform.clock import days_between
 from fraud_platform.contracts.quality import (
     LABEL_RULES,
     Outcome,
@@ -49,7 +50,7 @@ def transaction_labels(
 ) -> dg.MaterializeResult:
     """The labels that became known on each day, beside the transaction that they speak of.
 
-    A day is the day from which a label was known, so a day never changes when labels come late.
+    A day is the day from which a label was known, so labels of past payments change no past day.
     """
     start, end = (moment.date() for moment in window(context))
     landed = platform.lake.read(
@@ -70,12 +71,19 @@ def transaction_labels(
     ]
     results = checks.enforce(context, outcomes)
     version = platform.lake.replace_days(TRANSACTION_LABELS, start, end, frame)
-    days = frame.group_by("event_date").agg(rows=pl.len(), frauds=pl.col("is_fraud").sum())
+    made = frame.group_by("event_date").agg(pl.len(), pl.col("is_fraud").sum())
+    rows = {day: (labels, frauds) for day, labels, frauds in made.iter_rows()}
+    of_day = dict(landed.group_by("event_date").len().iter_rows())
+    # A day without labels is told too: one that comes late is then known to have been missing.
     metadata.describe_days(
         context,
         {
-            day: {"dagster/row_count": rows, "frauds": frauds}
-            for day, rows, frauds in days.iter_rows()
+            day: {
+                "dagster/row_count": rows.get(day, (0, 0))[0],
+                "frauds": rows.get(day, (0, 0))[1],
+                metadata.LANDED_ROWS: of_day.get(day, 0),
+            }
+            for day in days_between(start, end)
         },
     )
     return dg.MaterializeResult(metadata={"delta_version": version}, check_results=results)

@@ -124,6 +124,15 @@ def champion_path(root: Path) -> Path | None:
     return root / name
 
 
+def manifests(root: Path) -> list[Manifest]:
+    """The manifests of all bundles below `root`; raises BundleError for one that can't be read."""
+    return [
+        _read_manifest(path.parent, path.read_bytes())
+        for path in sorted(root.glob(f"*/{MANIFEST}"))
+        if _NAME.fullmatch(path.parent.name)
+    ]
+
+
 def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
     """The verified manifest and model bytes of a bundle; raises BundleError for anything else."""
     try:
@@ -131,10 +140,7 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
         model = (directory / MODEL).read_bytes()
     except OSError as error:
         raise BundleError(f"bundle {directory} is incomplete: {error}") from error
-    try:
-        manifest = msgspec.json.decode(written, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f"bundle {directory}: {MANIFEST} is not readable: {error}") from error
+    manifest = _read_manifest(directory, written)
     found = {MODEL: hashlib.sha256(model).hexdigest(), MANIFEST: _manifest_digest(manifest)}
     for name, digest in found.items():
         if manifest.sha256.get(name) != digest:
@@ -143,6 +149,13 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
                 f"{manifest.sha256.get(name)}; deploy the model again"
             )
     return manifest, model
+
+
+def _read_manifest(directory: Path, written: bytes) -> Manifest:
+    try:
+        return msgspec.json.decode(written, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"bundle {directory}: {MANIFEST} is not readable: {error}") from error
 
 
 def _sealed(manifest: Manifest, model_digest: str) -> Manifest:

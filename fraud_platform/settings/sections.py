@@ -85,6 +85,20 @@ class Ingest(Section, frozen=True):
     """Where a follower shows Prometheus its figures; 0 takes a free port."""
 
 
+class Maintenance(Section, frozen=True):
+    """How the hourly `table_maintenance` keeps the lake's tables fast and small."""
+
+    small_files: Positive = 8
+    """A partition with more files than this below target_mib has them made into one."""
+    target_mib: Annotated[int, Meta(ge=1, le=4096)] = 128
+    retention_days: Positive = 7
+    """How long files that a table no longer refers to are kept for who reads an older version.
+    What a training run or a bundle recorded is kept for good."""
+    landed_retention_hours: Positive = 24
+    """The same for landed_events, and for its log: a follower makes a commit a second, and each
+    removed file stands in every checkpoint for so long."""
+
+
 class Quality(Section, frozen=True):
     """What a day of transactions is expected to look like."""
 
@@ -152,6 +166,7 @@ class Settings(Section, frozen=True):
     source: Source = Source()
     kafka: Kafka = Kafka()
     ingest: Ingest = Ingest()
+    maintenance: Maintenance = Maintenance()
     quality: Quality = Quality()
     labels: Labels = Labels()
     training: Training = Training()
@@ -180,7 +195,11 @@ class Settings(Section, frozen=True):
 
     @property
     def mlflow_uri(self) -> str:
-        return f"sqlite:///{self.data_dir / 'mlflow.db'}"
+        return f"sqlite:///{self.tracking_db}"
+
+    @property
+    def tracking_db(self) -> Path:
+        return self.data_dir / "mlflow.db"
 
     @property
     def mlflow_artifacts(self) -> Path:

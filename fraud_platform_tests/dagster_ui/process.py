@@ -17,8 +17,8 @@ CHECKOUT = Path(__file__).parents[2]
 DEADLINE = 180.0
 
 
-def environment(data_dir: Path) -> dict[str, str]:
-    """What the Makefile exports, for a data directory of the test's own."""
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """What the Makefile exports, for a data directory of the test's own, and these settings."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREDICTFLOW_", "DAGSTER_"))}
     return mine | {
         "PYTHONPATH": str(CHECKOUT),
@@ -28,13 +28,14 @@ def environment(data_dir: Path) -> dict[str, str]:
         "PREDICTFLOW_DATA_DIR": str(data_dir),
         "PREDICTFLOW_DAGSTER_DIR": str(data_dir / "dagster"),
         "PREDICTFLOW_LABELS_MATURITY_DAYS": "1",
+        **{f"PREDICTFLOW_{name}": value for name, value in settings.items()},
     }
 
 
 class DagsterDev:
     """Webserver, daemon and code server on a free loopback port, in one process group."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -46,7 +47,7 @@ class DagsterDev:
             self.popen = subprocess.Popen(
                 [*command, "-h", "127.0.0.1", "-p", str(port)],
                 cwd=CHECKOUT,
-                env=environment(data_dir),
+                env=environment(data_dir, **settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 GROUPS = ("ingestion", "tables", "features", "model")
 ASSETS = {
     "landed_events",
+    "table_maintenance",
     "raw_transactions",
     "transaction_labels",
     "transaction_features",

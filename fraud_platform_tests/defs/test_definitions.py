@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from fraud_platform.contracts.tables import (
     LANDED_EVENTS,
@@ -50,6 +51,8 @@ UPSTREAM = {
 }
 # By asset and name: whether it blocks.
 CHECKS = {
+    ("landed_events", "types_unchanged"): False,
+    ("landed_events", "fields_known"): False,
     ("raw_transactions", "schema"): True,
     ("raw_transactions", "amount_in_range"): True,
     ("raw_transactions", "user_id_not_null"): True,
@@ -68,6 +71,29 @@ CHECKS = {
     ("deployed_model", "not_older"): True,
     ("deployed_model", "intact"): True,
 }
+_DAILY = {
+    "raw_transactions",
+    "transaction_labels",
+    "transaction_features",
+    "online_features",
+    "fraud_model",
+    "evaluation_report",
+    "deployed_model",
+}
+JOBS = {
+    "daily": _DAILY,
+    "landing": {"landed_events"},
+    "maintenance": {"table_maintenance"},
+    "late_transactions": {"raw_transactions"},
+    "what_follows": {"transaction_labels", "transaction_features", "online_features"},
+}
+_STOPPED = dg.DefaultScheduleStatus.STOPPED
+# Job, cron, time zone, and whether it runs without being turned on.
+SCHEDULES = {
+    "daily_at_02_00": ("daily", "0 2 * * *", "UTC", _STOPPED),
+    "landing_every_five_minutes": ("landing", "*/5 * * * *", "UTC", _STOPPED),
+    "table_maintenance_hourly": ("maintenance", "30 * * * *", "UTC", _STOPPED),
+}
 TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
 
 
@@ -82,13 +108,21 @@ def asset(name: str) -> dg.AssetsDefinition:
     return found
 
 
-def test_the_assets_are_these_eight_and_depend_on_each_other_so() -> None:
+def test_the_assets_are_these_and_depend_on_each_other_so() -> None:
     graph = repository().asset_graph
     found = {
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    assert found == UPSTREAM
+    assert found == UPSTREAM | {"table_maintenance": set()}
+
+
+def test_maintenance_has_no_days() -> None:
+    found = asset("table_maintenance")
+    spec = found.get_asset_spec(dg.AssetKey("table_maintenance"))
+    assert (spec.group_name, list(spec.owners)) == ("ingestion", ["team:fraud-backend"])
+    assert spec.description
+    assert found.partitions_def is None
 
 
 @pytest.mark.parametrize("name", ASSETS)
@@ -128,26 +162,77 @@ def test_an_assets_columns_are_its_tables_and_each_is_described(table: Table) ->
     assert [column.name for column in columns if not column.description] == []
 
 
+def test_the_jobs_and_when_they_run() -> None:
+    jobs = {
+        job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for job in repository().get_all_jobs()
+        if job.name[:2] != "__"
+    }
+    assert jobs == JOBS
+    schedules = {
+        one.name: (one.job_name, one.cron_schedule, one.execution_timezone, one.default_status)
+        for one in repository().schedule_defs
+    }
+    assert schedules == SCHEDULES
+    (sensor,) = repository().sensor_defs
+    assert sensor.name == "late_transactions"
+    assert {job.name for job in sensor.jobs} == {"late_transactions", "what_follows"}
+    assert sensor.minimum_interval_seconds == 30
+    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
 # Dagster's own way of evaluating such a schedule.
 @pytest.mark.filterwarnings("ignore:Function .JobDefinition.run_request_for_partition.")
-def test_the_schedule_asks_for_the_day_before_at_two_in_the_morning_utc() -> None:
-    assert [job.name for job in repository().get_all_jobs() if job.name[:2] != "__"] == ["daily"]
-    (schedule,) = repository().schedule_defs
-    assert schedule.name == "daily_at_02_00"
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "UTC")
-    assert schedule.job_name == "daily"
+@pytest.mark.parametrize(
+    ("schedule", "day"),
+    [
+        ("daily_at_02_00", "2026-04-09"),
+        ("landing_every_five_minutes", "2026-04-10"),
+        ("table_maintenance_hourly", None),
+    ],
+)
+def test_a_schedule_asks_for_its_day(schedule: str, day: str | None) -> None:
+    with dg.instance_for_test() as instance:
+        (request,) = tick(schedule, instance).run_requests or []
+    assert request.partition_key == day
 
+
+@pytest.mark.parametrize(
+    ("schedule", "job"),
+    [
+        ("landing_every_five_minutes", "landing"),
+        ("table_maintenance_hourly", "maintenance"),
+    ],
+)
+def test_a_run_is_not_asked_for_while_an_earlier_one_is_unfinished(schedule: str, job: str) -> None:
+    with dg.instance_for_test() as instance:
+        earlier = instance.create_run_for_job(
+            repository().get_job(job), status=dg.DagsterRunStatus.STARTED
+        )
+        skipped = tick(schedule, instance)
+        assert not skipped.run_requests
+        assert skipped.skip_message == f"run {earlier.run_id} of job {job} hasn't ended yet"
+        instance.report_run_failed(earlier)
+        assert tick(schedule, instance).run_requests
+
+
+def tick(schedule: str, instance: dg.DagsterInstance) -> ScheduleExecutionData:
     with dg.build_schedule_context(
-        scheduled_execution_time=datetime(2026, 4, 10, 2, tzinfo=UTC), repository_def=repository()
+        instance=instance,
+        scheduled_execution_time=datetime(2026, 4, 10, 2, tzinfo=UTC),
+        repository_def=repository(),
     ) as context:
-        (request,) = schedule.evaluate_tick(context).run_requests or []
-    assert request.partition_key == "2026-04-09"
+        return repository().get_schedule_def(schedule).evaluate_tick(context)
 
 
-def test_the_daily_job_makes_every_asset_of_the_day() -> None:
-    job = repository().get_job("daily")
-    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ASSETS)
-    assert job.partitions_def == asset("raw_transactions").partitions_def
+def test_whole_days_are_made_of_days_that_land_until_today() -> None:
+    whole = asset("raw_transactions").partitions_def
+    assert repository().get_job("daily").partitions_def == whole
+    landing = asset("landed_events").partitions_def
+    assert whole is not None
+    assert landing is not None
+    assert landing.get_last_partition_key() == datetime.now(UTC).date().isoformat()
+    assert landing.get_partition_keys()[:-1] == whole.get_partition_keys()
 
 
 def test_the_steps_of_a_run_share_one_process() -> None:
