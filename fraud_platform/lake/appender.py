@@ -11,7 +11,6 @@ from fraud_platform.contracts.tables import Table
 from fraud_platform.errors import UnavailableError
 from fraud_platform.lake.commits import KEEP_LOG, arrow, committing, ready
 
-
 # An open table collects the log's entries: after a thousand commits it takes 100 ms for the next
 # one, where opening it anew takes 30.
 REOPENED_AFTER = 50
