@@ -76,6 +76,8 @@ def quarantine_show(id_: str, raw: bool, as_json: bool) -> None:
 @click.option("--set", "sets", metavar="FIELD=JSON", multiple=True, help="Set a field.")
 @click.option("--rename", "renames", metavar="OLD=NEW", multiple=True, help="Rename a field.")
 @click.option("--remove", "removes", metavar="FIELD", multiple=True, help="Remove a field.")
+@click.option("--quote", "quotes", metavar="FIELD", multiple=True, help='17 becomes "17".')
+@click.option("--unquote", "unquotes", metavar="FIELD", multiple=True, help='"12.5" becomes 12.5.')
 @click.option(
     "--record",
     type=click.File("rb"),
@@ -103,6 +105,7 @@ def quarantine_replay(
     \b
       predictflow quarantine replay 1a2b3c4d:0:1234 --set amount=12.5
       predictflow quarantine replay --source transactions --rename userId=user_id --dry-run
+      predictflow quarantine replay --reason "at `$.amount`" --unquote amount
       predictflow quarantine replay 1a2b3c4d:0:1234 --record corrected.json
     """
     from fraud_platform.commands.quarantine import run_replay  # noqa: PLC0415

@@ -14,15 +14,19 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True)
 class Corrections:
-    """What is changed in the JSON object of a record: removed, then renamed, then set.
+    """What is changed in the JSON object of a record: removed, renamed, retyped, then set.
 
-    A field that isn't there is neither removed nor renamed. `record` stands for the whole record.
+    A field that isn't there stays away. `quotes` are fields whose value becomes its text, `unquotes`
+    those whose text becomes the value that it spells: the way back from a producer that changed a
+    type. `record` stands for the whole record.
     """
 
     removes: Sequence[str] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
     sets: Mapping[str, msgspec.Raw] = field(default_factory=dict)
     record: bytes | None = None
+    quotes: Sequence[str] = ()
+    unquotes: Sequence[str] = ()
 
     @property
     def words(self) -> str:
@@ -33,6 +37,8 @@ class Corrections:
             [
                 *(f"--remove {name}" for name in self.removes),
                 *(f"--rename {old}={new}" for old, new in self.renames.items()),
+                *(f"--quote {name}" for name in self.quotes),
+                *(f"--unquote {name}" for name in self.unquotes),
                 *(f"--set {name}={bytes(value).decode()}" for name, value in self.sets.items()),
             ]
         )
@@ -56,6 +62,10 @@ class Corrections:
                     f"say --remove {new} to do without it"
                 )
             found = {new if name == old else name: value for name, value in found.items()}
+        for name in found.keys() & {*self.quotes}:
+            found[name] = _quoted(found[name])
+        for name in found.keys() & {*self.unquotes}:
+            found[name] = _unquoted(name, found[name])
         return msgspec.json.encode({**found, **self.sets})
 
 
@@ -64,13 +74,17 @@ def parse_corrections(
     renames: Sequence[str],
     removes: Sequence[str],
     record: bytes | None = None,
+    quotes: Sequence[str] = (),
+    unquotes: Sequence[str] = (),
 ) -> Corrections:
     """The corrections of `FIELD=JSON`, `OLD=NEW` and `FIELD` texts, or of a whole record.
 
     Raises PredictFlowError for a text of another form.
     """
-    if record is not None and (sets or renames or removes):
-        raise PredictFlowError("--record gives the whole record: no --set, --rename or --remove")
+    if record is not None and (sets or renames or removes or quotes or unquotes):
+        raise PredictFlowError(
+            "--record gives the whole record: no --set, --rename, --remove, --quote or --unquote"
+        )
     if record is not None and not record.strip():
         raise PredictFlowError("--record is empty; it gives the whole corrected record as JSON")
     values = dict(_pair("--set", text, "FIELD=JSON_VALUE") for text in sets)
@@ -79,7 +93,26 @@ def parse_corrections(
         dict(_pair("--rename", text, "OLD=NEW") for text in renames),
         {name: _value(name, value) for name, value in values.items()},
         None if record is None else record.strip(),
+        tuple(quotes),
+        tuple(unquotes),
     )
+
+
+def _quoted(value: msgspec.Raw) -> msgspec.Raw:
+    text = bytes(value)
+    plain = text.startswith(b'"') or text == b"null"
+    return value if plain else msgspec.Raw(msgspec.json.encode(text.decode()))
+
+
+def _unquoted(name: str, value: msgspec.Raw) -> msgspec.Raw:
+    if not bytes(value).startswith(b'"'):
+        return value
+    text = msgspec.json.decode(value, type=str)
+    try:
+        msgspec.json.decode(text)
+    except msgspec.MsgspecError as error:
+        raise PredictFlowError(f"--unquote {name}: {text!r} spells no JSON value") from error
+    return msgspec.Raw(text.encode())
 
 
 def _pair(option: str, text: str, form: str) -> tuple[str, str]:

@@ -211,7 +211,7 @@ def test_a_whole_record_is_for_one_id_alone(command: Command, tmp_path: Path):
     result = command("quarantine", "replay", "--all", "--record", path)
     assert "--record is one record, but 4 are chosen" in result.stderr
     result = command("quarantine", "replay", "--all", "--record", path, "--set", "amount=1")
-    assert "no --set, --rename or --remove" in result.stderr
+    assert "no --set, --rename, --remove, --quote" in result.stderr
 
 
 def test_the_made_day_takes_the_replayed_records_in(document: Document, lake: Lake, ids: list[str]):

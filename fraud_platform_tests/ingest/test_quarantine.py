@@ -269,3 +269,12 @@ def test_outcomes_stay_in_the_order_of_landing(settings: Settings, lake: Lake):
         "replayed",
     ]
     assert landed(lake, "label").height == 1
+
+
+def test_a_changed_type_is_turned_back():
+    fix = parse_corrections([], [], [], quotes=["id", "key", "none"], unquotes=["n", "yes", "x"])
+    raw = b'{"id":17,"key":"k","none":null,"n":"12.50","yes":"true","x":1}'
+    assert fix.apply(raw) == b'{"id":"17","key":"k","none":null,"n":12.50,"yes":true,"x":1}'
+    assert parse_corrections([], [], [], quotes=["a"]).words == "--quote a"
+    with pytest.raises(PredictFlowError, match="--unquote n: 'twelve' spells no JSON value"):
+        fix.apply(b'{"n":"twelve"}')
