@@ -16,9 +16,9 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Corrections:
     """What is changed in the JSON object of a record: removed, renamed, retyped, then set.
 
-    A field that isn't there stays away. `quotes` are fields whose value becomes its text, `unquotes`
-    those whose text becomes the value that it spells: the way back from a producer that changed a
-    type. `record` stands for the whole record.
+    A field that isn't there stays away. `quotes` are fields whose value becomes its text,
+    `unquotes` those whose text becomes the value that it spells: the way back from a producer that
+    changed a type. `record` stands for the whole record.
     """
 
     removes: Sequence[str] = ()
