@@ -16,7 +16,8 @@ from kafka.structs import TopicPartition
 
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.ingest.ingested import Ingested
-from fraud_platform.ingest.kafka_session import Session, Told, opened
+from fraud_platform.ingest.kafka_opening import opened
+from fraud_platform.ingest.kafka_session import Session, Told
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Settings
 
@@ -102,7 +103,9 @@ class _Backlog:
         if not self._others:
             return  # asking the lake would wait for the batch that is being written
         now = time.monotonic()
-        for at, stands in self._session.landing.positions(self._others).items():
+        found = self._session.landing.positions(self._others)
+        self._session.stands |= found
+        for at, stands in found.items():
             stood, since = self._others[at]
             if stands >= self._ends[at]:
                 self.left.discard(at)
@@ -117,7 +120,7 @@ class _Backlog:
 
     def progress(self) -> tuple[int, int]:
         """Records landed so far, by whomever, and of how many."""
-        stands = self._session.landing.recorded
+        stands = self._session.stands
         ends, starts = self._ends, self._starts
         done = sum(max(0, min(stands[at], ends[at]) - starts[at]) for at in self._partitions)
         return done, sum(max(0, ends[at] - starts[at]) for at in self._partitions)
@@ -133,7 +136,7 @@ class _Backlog:
 
     def _leave(self, partitions: set[TopicPartition]) -> None:
         self._consumer.pause(*partitions)
-        stands = self._session.landing.recorded
+        stands = self._session.stands
         self._others |= {at: (stands[at], time.monotonic()) for at in partitions}
 
 
@@ -155,8 +158,7 @@ def follow(
     Raises PredictFlowError for what only a person can mend.
     """
     with opened(settings, lake, in_group=True, accept_loss=accept_loss, told=told) as session:
-        topics = [settings.kafka.transactions_topic, settings.kafka.labels_topic]
-        session.consumer.subscribe(topics, listener=session)
+        session.subscribe()
         delay = retry_at = 0.0
         commits = 0
         while not stop.is_set():

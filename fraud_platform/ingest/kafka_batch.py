@@ -53,21 +53,18 @@ class Pending:
         self.clear()
 
     def clear(self) -> None:
-        self._frames: list[tuple[TopicPartition, pl.DataFrame]] = []
-        # First offset that was polled, and the one after the last.
+        # Partition, rows, and bytes of the records.
+        self._polled: list[tuple[TopicPartition, pl.DataFrame, int]] = []
+        # Where the lake must stand for the rows to follow it, and where it stands with them.
         self.spans: dict[TopicPartition, tuple[int, int]] = {}
-        self._bytes = 0
         self._since: float | None = None
-
-    @property
-    def rows(self) -> int:
-        return sum(end - start for start, end in self.spans.values())
 
     @property
     def room(self) -> int:
         """How many more records may be polled before a commit."""
-        full = self._bytes >= self._limits.batch_mib * 2**20
-        return 0 if full else max(0, self._limits.batch_rows - self.rows)
+        if sum(size for *_, size in self._polled) >= self._limits.batch_mib * 2**20:
+            return 0
+        return max(0, self._limits.batch_rows - sum(rows.height for _, rows, _ in self._polled))
 
     @property
     def age(self) -> float:
@@ -84,38 +81,52 @@ class Pending:
         return bool(self.spans) and (self.room == 0 or self.seconds_left == 0)
 
     def add(
-        self, topic: Topic, decoder: ContractDecoder, records: Sequence[ConsumerRecord]
+        self,
+        topic: Topic,
+        decoder: ContractDecoder,
+        records: Sequence[ConsumerRecord],
+        follows: int,
     ) -> None:
-        """Decodes records of one partition, in the order of their offsets."""
+        """Decodes records of one partition, in the order of their offsets.
+
+        `follows` is the position that they were read from: all before it was landed, or polled.
+        """
         at = TopicPartition(topic.name, records[0].partition)
         now = now_us()
         decoded = decoder.decode([record.value for record in records], now)
-        self._frames.append((at, _rows(topic, records, decoded, now)))
-        start = self.spans.get(at, (records[0].offset, 0))[0]
-        self.spans[at] = (start, records[-1].offset + 1)
-        self._bytes += sum(map(_size, records))
+        rows = _rows(topic, records, decoded, now)
+        self._polled.append((at, rows, sum(map(_size, records))))
+        self.spans[at] = (self.spans.get(at, (follows, 0))[0], records[-1].offset + 1)
         self._since = self._since or time.monotonic()
 
     def drop(self, partitions: Iterable[TopicPartition]) -> None:
         """Forgets what was polled of partitions: another consumer lands it, or we poll it again."""
         gone = set(partitions)
-        self._frames = [(at, frame) for at, frame in self._frames if at not in gone]
+        self._polled = [one for one in self._polled if one[0] not in gone]
         self.spans = {at: span for at, span in self.spans.items() if at not in gone}
         if not self.spans:
             self.clear()
 
-    def put_back(self, earlier: "Pending") -> None:
-        """Takes over what an earlier batch holds, before what this one holds."""
-        self._frames = earlier._frames + self._frames
-        later, self.spans = self.spans, dict(earlier.spans)
-        for at, (start, end) in later.items():
-            self.spans[at] = (self.spans.get(at, (start, end))[0], end)
-        self._bytes += earlier._bytes
+    def put_back(self, earlier: "Pending", read_next: Mapping[TopicPartition, int]) -> None:
+        """Takes over what an earlier batch holds, before what this one holds.
+
+        Partitions that aren't read on from where that batch ended are left out: they went to
+        another consumer, or are read once more from where the lake stands. `read_next` gives the
+        offset that each partition is read from next.
+        """
+        for at, (follows, end) in earlier.spans.items():
+            goes_on, last = self.spans.get(at, (read_next.get(at), end))
+            if goes_on == end:
+                self.spans[at] = (follows, last)
+            else:
+                earlier.drop([at])
+        self._polled = earlier._polled + self._polled
         self._since = earlier._since or self._since
 
     def frame(self) -> pl.DataFrame:
         """The rows as they are landed now."""
-        return pl.concat([frame for _, frame in self._frames]).with_columns(landed_at_us=now_us())
+        rows = pl.concat([rows for _, rows, _ in self._polled])
+        return rows.with_columns(landed_at_us=now_us())
 
 
 def _size(record: ConsumerRecord) -> int:

@@ -33,8 +33,6 @@ class KafkaLanding:
         self._settings, self._lake, self._topics = settings, lake, topics
         self._ids = {name: topic.id for name, topic in topics.items()}
         self._appender = lake.appender(LANDED_EVENTS)
-        # Where each partition stands, as far as we know.
-        self.recorded: dict[TopicPartition, int] = {}
         self._counting = Counting(settings.ingest.late_days)
         self.done = Ingested()
 
@@ -76,9 +74,7 @@ class KafkaLanding:
         """The offset that each partition goes on from; 0 where nothing of it was landed."""
         sources = {self._source(at): at for at in partitions}
         found = self._appender.positions(*sources)
-        positions = {sources[source]: offset for source, offset in found.items()}
-        self.recorded |= positions
-        return positions
+        return {sources[source]: offset for source, offset in found.items()}
 
     def land(
         self, pending: Pending, told: Callable[[Ingested, pl.DataFrame], None]
@@ -93,9 +89,7 @@ class KafkaLanding:
             rows = pending.frame()
             is_transaction = pl.col("kind") == "transaction"
             note_days(self._settings, rows.filter(is_transaction)["event_date"].unique())
-            moves = {
-                self._source(at): (self.recorded[at], end) for at, (_, end) in pending.spans.items()
-            }
+            moves = {self._source(at): span for at, span in pending.spans.items()}
             began = time.monotonic()
             try:
                 self._appender.append(rows, moves)
@@ -106,11 +100,9 @@ class KafkaLanding:
                     if (source := self._source(at)) in error.positions
                 }
                 moved |= overtaken
-                self.recorded |= overtaken
                 self.done.superseded += len(overtaken)
                 pending.drop(overtaken)
                 continue
-            self.recorded |= {at: end for at, (_, end) in pending.spans.items()}
             took = time.monotonic() - began
             told(self._counting.count(self.done, rows, took, pending.age), rows)
             pending.clear()
@@ -134,7 +126,6 @@ class KafkaLanding:
             )
         rows = [_gap(topic, at.partition, start, gap)] if start else []
         self._appender.append(landed_rows([_EMPTY, *rows], {}), {self._source(at): (start, end)})
-        self.recorded[at] = end
 
     def _source(self, at: TopicPartition) -> str:
         return source_of(self._ids, at)

@@ -1,20 +1,17 @@
 """One consumer of both topics: polls into a batch, lands it, and never lands what isn't its own."""
 
-import gc
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
+from contextlib import suppress
+from typing import NamedTuple
 
 import polars as pl
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     BrokerResponseError,
     CommitFailedError,
     IllegalGenerationError,
+    IllegalStateError,
     LogTruncationError,  # pyright: ignore[reportAttributeAccessIssue] - the stubs are of 2.x
     OffsetOutOfRangeError,
     RebalanceInProgressError,
@@ -26,18 +23,13 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.contract_decoder import ContractDecoder
 from fraud_platform.ingest.ingested import Ingested
+from fraud_platform.ingest.kafka_assignments import Assignments
 from fraud_platform.ingest.kafka_batch import Pending, Topic
-from fraud_platform.ingest.kafka_client import client_config, reaching, topic_ids
+from fraud_platform.ingest.kafka_client import topic_ids
 from fraud_platform.ingest.kafka_landing import KafkaLanding
-from fraud_platform.lake.store import Lake
-from fraud_platform.settings import Kafka, Settings
-
-log = logging.getLogger("predictflow.ingest")
+from fraud_platform.settings import Settings
 
 POLL_RECORDS = 40_000
-PARTITION_BYTES = 2**20
-FETCH_BYTES = 64 * 2**20
-SESSION_MS = 6_000  # after so long without a sign a member's partitions go to others
 COMMIT_MS = 5_000
 _NOT_A_MEMBER = (
     CommitFailedError,
@@ -45,10 +37,20 @@ _NOT_A_MEMBER = (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+# The client's own thread may take a partition from us between a look at it and the next step.
+_WENT = (IllegalStateError, KeyError, ValueError)
 Told = Callable[[Ingested, pl.DataFrame], None]
 
 
-class Session(ConsumerRebalanceListener):
+class _Writing(NamedTuple):
+    """A batch that is being written, and where its partitions stand once it is."""
+
+    outcome: Future[dict[TopicPartition, int]]
+    batch: Pending
+    ends: dict[TopicPartition, int]
+
+
+class Session:
     """A consumer and what it has polled and not landed yet.
 
     Progress is the lake's: partitions are read from where the lake says, whatever Kafka has
@@ -71,19 +73,25 @@ class Session(ConsumerRebalanceListener):
         self._limits = settings.ingest
         self.pending = Pending(self._limits)
         self.writer = ThreadPoolExecutor(1)
-        self._writing: tuple[Future[dict[TopicPartition, int]], Pending] | None = None
+        self._writing: _Writing | None = None
         self._kafka, self._topics = settings.kafka, topics
         self._accept_loss, self._told = accept_loss, told
         self._decoders = {
             name: ContractDecoder(topic.kind, landing.known_fields(topic))
             for name, topic in topics.items()
         }
-        # The offset that each partition of ours is read from next.
+        # The offset that each partition of ours is read from next, and where the lake stands.
         self._next: dict[TopicPartition, int] = {}
+        self.stands: dict[TopicPartition, int] = {}
+        self._assignments = Assignments(self.consumer, landing)
         self._in_group = self.consumer.config["group_id"] is not None
 
-    def poll(self, seconds: float) -> bool:
-        """Takes what there is, waiting up to so long for it; whether there was anything."""
+    def subscribe(self) -> None:
+        """Shares the topics with the group's other members."""
+        self.consumer.subscribe([*self._topics], listener=self._assignments)
+
+    def poll(self, seconds: float) -> None:
+        """Takes what there is, waiting up to so long for it."""
         try:
             polled = self.consumer.poll(
                 timeout_ms=int(seconds * 1000),
@@ -91,16 +99,30 @@ class Session(ConsumerRebalanceListener):
             )
         except (OffsetOutOfRangeError, LogTruncationError):
             self._skip_what_is_gone()
-            return False
+            return
+        self._take_up_assignments()
         for at, records in polled.items():
             if at not in self._next:  # its assignment failed half-way
                 self.place([at])
                 continue
             wanted = [record for record in records if record.offset >= self._next[at]]
             if wanted:
-                self.pending.add(self._topics[at.topic], self._decoders[at.topic], wanted)
+                self.pending.add(
+                    self._topics[at.topic], self._decoders[at.topic], wanted, self._next[at]
+                )
                 self._next[at] = wanted[-1].offset + 1
-        return bool(polled)
+
+    def _take_up_assignments(self) -> None:
+        """Forgets what was polled of partitions that went; their new owner reads it from the lake.
+
+        What comes back to us is read from the lake's position too.
+        """
+        for heard in self._assignments.take():
+            self.pending.drop(heard)
+            came = {at: offset for at, offset in heard.items() if offset is not None}
+            self.landing.done.rebalances += bool(came)
+            self._next = {at: n for at, n in self._next.items() if at not in heard} | came
+            self.stands |= came
 
     def land(self) -> set[TopicPartition]:
         """Starts to land what was polled, once the batch before it is landed.
@@ -111,6 +133,7 @@ class Session(ConsumerRebalanceListener):
         made again.
         """
         moved = self.settle()
+        self._take_up_assignments()
         if not self.pending.spans:
             return moved
         # Asked after the poll: an id never comes back, so the records are of that topic.
@@ -123,7 +146,9 @@ class Session(ConsumerRebalanceListener):
                 )
         if self._commit(self.pending.spans):
             batch, self.pending = self.pending, Pending(self._limits)
-            self._writing = (self.writer.submit(self.landing.land, batch, self._told), batch)
+            ends = {at: end for at, (_, end) in batch.spans.items()}
+            outcome = self.writer.submit(self.landing.land, batch, self._told)
+            self._writing = _Writing(outcome, batch, ends)
         return moved
 
     @property
@@ -133,24 +158,24 @@ class Session(ConsumerRebalanceListener):
 
     def settle(self, *, wait: bool = True) -> set[TopicPartition]:
         """Takes up the outcome of the batch that is being written; as `land` of that batch."""
-        if self._writing is None or not (wait or self._writing[0].done()):
+        if self._writing is None or not (wait or self._writing.outcome.done()):
             return set()
-        (outcome, batch), self._writing = self._writing, None
+        written, self._writing = self._writing, None
         try:
-            moved = outcome.result()
+            moved = written.outcome.result()
         except Exception:
-            self.pending.put_back(batch)
+            self.pending.put_back(written.batch, self._next)
             raise
+        self.stands |= written.ends | moved
         self.seek(moved)
         self._commit(self._next)
         return set(moved)
 
     def hold(self, *, back: bool) -> None:
         """Stops polling records, or goes on; the consumer stays in its group meanwhile."""
-        if back:
-            self.consumer.pause(*self.consumer.assignment())
-        else:
-            self.consumer.resume(*self.consumer.paused())
+        for at in self.consumer.assignment() if back else self.consumer.paused():
+            with suppress(*_WENT):
+                (self.consumer.pause if back else self.consumer.resume)(at)
 
     def follower_is_live(self) -> bool:
         """Whether the group has members: followers, that land what there is without us."""
@@ -164,9 +189,9 @@ class Session(ConsumerRebalanceListener):
         """Reads partitions from these offsets on, forgetting what was polled of them."""
         self.pending.drop(positions)
         for at, offset in positions.items():
-            if at in self.consumer.assignment():
+            with suppress(*_WENT):
                 self.consumer.seek(at, offset)
-                self._next[at] = offset
+                self._next[at] = self.stands[at] = offset
 
     def place(self, partitions: Iterable[TopicPartition]) -> None:
         """Reads partitions from where the lake says."""
@@ -174,27 +199,14 @@ class Session(ConsumerRebalanceListener):
 
     def measure_lag(self) -> None:
         """Writes down where each partition of ours stands and how many records wait behind that."""
-        ours = self.consumer.assignment() & self.landing.recorded.keys()
-        stands = {f"{at.topic}/{at.partition}": (at, self.landing.recorded[at]) for at in ours}
-        self.landing.done.positions = {name: offset for name, (_, offset) in stands.items()}
-        self.landing.done.lag = {
-            name: max(0, end - offset)
-            for name, (at, offset) in stands.items()
-            if (end := self.consumer.highwater(at)) is not None
-        }
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self.landing.done.rebalances += 1
-        log.info("assigned %s", ", ".join(f"{at.topic}/{at.partition}" for at in sorted(assigned)))
-        self.place(assigned)
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """What was polled of them is left to their new owner, who starts from the lake too."""
-        self.pending.drop(revoked)
-        for at in revoked:
-            self._next.pop(at, None)
-
-    on_partitions_lost = on_partitions_revoked
+        done = self.landing.done
+        done.positions, done.lag = {}, {}
+        for at in self._next:
+            name, stands = f"{at.topic}/{at.partition}", self.stands[at]
+            with suppress(*_WENT):
+                end = self.consumer.highwater(at)
+                done.positions[name] = stands
+                done.lag[name] = 0 if end is None else max(0, end - stands)
 
     def _commit(self, partitions: Iterable[TopicPartition]) -> bool:
         """Tells the group what of these partitions was landed; False where it refuses us.
@@ -203,9 +215,9 @@ class Session(ConsumerRebalanceListener):
         """
         if not self._in_group:
             return True
-        mine = [at for at in partitions if at in self.consumer.assignment()]
-        recorded = self.landing.recorded
-        offsets = {at: OffsetAndMetadata(recorded[at], "", -1) for at in mine if at in recorded}
+        offsets = {
+            at: OffsetAndMetadata(self.stands[at], "", -1) for at in partitions if at in self._next
+        }
         try:
             self.consumer.commit(offsets, timeout_ms=COMMIT_MS)
         except _NOT_A_MEMBER:
@@ -224,70 +236,3 @@ class Session(ConsumerRebalanceListener):
                 there = first[at] if stands < first[at] else last[at]
                 self.landing.skip(at, stands, there, accept_loss=self._accept_loss)
                 self.seek({at: there})
-
-
-@contextmanager
-def opened(
-    settings: Settings, lake: Lake, *, in_group: bool, accept_loss: bool, told: Told
-) -> Iterator[Session]:
-    """A session on the settings' topics; raises PredictFlowError where it can't be had."""
-    kafka = settings.kafka
-    config = client_config(kafka)
-    with reaching(kafka), _fewer_collections():
-        admin = KafkaAdminClient(**config)
-        consumer = KafkaConsumer(**config, **_consumer_config(kafka, in_group=in_group))
-        try:
-            topics = _topics(kafka, admin)
-            landing = KafkaLanding(settings, lake, topics)
-            landing.identify(accept_loss=accept_loss)
-            session = Session(
-                settings,
-                landing,
-                topics,
-                (consumer, admin),
-                accept_loss=accept_loss,
-                told=told,
-            )
-            with session.writer:
-                yield session
-        finally:
-            consumer.close(timeout_ms=COMMIT_MS)
-            admin.close()
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Polling makes millions of objects that are free of cycles: looking for some costs a tenth."""
-    former = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*former)
-
-
-def _topics(kafka: Kafka, admin: KafkaAdminClient) -> dict[str, Topic]:
-    ids = topic_ids(kafka, admin)
-    return {
-        kafka.transactions_topic: Topic(
-            kafka.transactions_topic, "transactions", ids[kafka.transactions_topic]
-        ),
-        kafka.labels_topic: Topic(kafka.labels_topic, "labels", ids[kafka.labels_topic]),
-    }
-
-
-def _consumer_config(kafka: Kafka, *, in_group: bool) -> dict[str, Any]:
-    return {
-        "group_id": kafka.group if in_group else None,
-        "enable_auto_commit": False,
-        # The lake says where to go on. Where it can't be had from there, we say what is lost.
-        "auto_offset_reset": "none",
-        "isolation_level": "read_committed",
-        "partition_assignment_strategy": [CooperativeStickyAssignor],
-        "session_timeout_ms": SESSION_MS,
-        "heartbeat_interval_ms": SESSION_MS // 4,
-        "max_poll_records": POLL_RECORDS,
-        "fetch_max_bytes": FETCH_BYTES,
-        "max_partition_fetch_bytes": PARTITION_BYTES,
-        "metrics_enabled": False,
-    }

@@ -56,7 +56,7 @@ def land(lake: Lake, *values: bytes | None, kind: Kind = "transactions", start: 
     topic = TOPICS[kind]
     at = TopicPartition(kind, 3)
     landing = KafkaLanding(load_settings(), lake, {kind: topic})
-    landing.recorded[at] = lake.position(LANDED_EVENTS, source_of({topic.name: topic.id}, at))
+    stands = lake.position(LANDED_EVENTS, source_of({topic.name: topic.id}, at))
     pending = Pending(load_settings().ingest)
     records = [
         ConsumerRecord(
@@ -64,7 +64,7 @@ def land(lake: Lake, *values: bytes | None, kind: Kind = "transactions", start: 
         )
         for i, value in enumerate(values)
     ]
-    pending.add(topic, ContractDecoder(kind), records)
+    pending.add(topic, ContractDecoder(kind), records, stands)
     landing.land(pending, lambda *_: None)
 
 
