@@ -46,10 +46,8 @@ daily_schedule = dg.build_schedule_from_partitioned_job(
 def landing_every_five_minutes(
     context: dg.ScheduleEvaluationContext,
 ) -> dg.RunRequest | dg.SkipReason:
-    before = unfinished(context.instance, landing_job.name)
-    if before:
-        return dg.SkipReason(f"run {before} of job {landing_job.name} hasn't ended yet")
-    return dg.RunRequest(partition_key=context.scheduled_execution_time.date().isoformat())
+    today = context.scheduled_execution_time.date()
+    return _one_at_a_time(context, landing_job.name, dg.RunRequest(partition_key=today.isoformat()))
 
 
 @dg.schedule(
@@ -61,10 +59,14 @@ def landing_every_five_minutes(
 def table_maintenance_hourly(
     context: dg.ScheduleEvaluationContext,
 ) -> dg.RunRequest | dg.SkipReason:
-    before = unfinished(context.instance, maintenance_job.name)
-    if before:
-        return dg.SkipReason(f"run {before} of job {maintenance_job.name} hasn't ended yet")
-    return dg.RunRequest()
+    return _one_at_a_time(context, maintenance_job.name, dg.RunRequest())
+
+
+def _one_at_a_time(
+    context: dg.ScheduleEvaluationContext, job: str, request: dg.RunRequest
+) -> dg.RunRequest | dg.SkipReason:
+    before = unfinished(context.instance, job)
+    return dg.SkipReason(f"run {before} of job {job} hasn't ended yet") if before else request
 
 
 def unfinished(instance: dg.DagsterInstance, *jobs: str) -> str | None:

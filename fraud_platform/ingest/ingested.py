@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from fraud_platform.ingest.contract_decoder import TYPE_CHANGED
-from fraud_platform.ingest.rows import count_reasons, rows_by_day
+from fraud_platform.ingest.rows import count_days, count_reasons
 
 REMEMBERED = 1_000_000
 
@@ -76,7 +76,7 @@ class Counting:
             batch_seconds=batch_seconds,
             new_fields=rows.filter(pl.col("kind") == "schema")["reason"].to_list(),
             reasons=count_reasons(rejected),
-            days=Counter(rows_by_day(transactions)),
+            days=Counter(count_days(transactions)),
         )
         for name, value in vars(one).items():
             if isinstance(value, int | float):

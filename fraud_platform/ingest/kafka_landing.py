@@ -9,13 +9,13 @@ import polars as pl
 import pyarrow.dataset as ds
 from kafka.structs import TopicPartition
 
-from fraud_platform.clock import day_of
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.ingest.batches import Rejected
 from fraud_platform.ingest.first_day import note_days
 from fraud_platform.ingest.ingested import Counting, Ingested
 from fraud_platform.ingest.kafka_batch import NEW_FIELD, Pending, Topic, source_of
-from fraud_platform.ingest.rows import landed_rows, now_us
+from fraud_platform.ingest.rows import landed_rows, now_us, reject_rows
 from fraud_platform.lake.appender import SupersededError
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Settings
@@ -53,11 +53,9 @@ class KafkaLanding:
                     f"or kafka.brokers names another cluster. Nothing was landed. {ACCEPT}"
                 )
             gap = f"topic {topic.name} was made again; what of the former one wasn't landed is lost"
-            rows = [_gap(topic, -1, -1, gap)] if there else []
+            lost = [Rejected(-1, gap, b"")] if there else []
             try:
-                self._appender.append(
-                    landed_rows([_EMPTY, *rows], {}), {topic.identity: (there, mark)}
-                )
+                self._appender.append(_gap(topic, -1, lost), {topic.identity: (there, mark)})
             except SupersededError as error:
                 if error.positions[topic.identity] != mark:
                     raise
@@ -124,14 +122,11 @@ class KafkaLanding:
                 f"topic {at.topic}, partition {at.partition}: {gap}. Nothing was landed of what "
                 f"follows. {ACCEPT}"
             )
-        rows = [_gap(topic, at.partition, start, gap)] if start else []
-        self._appender.append(landed_rows([_EMPTY, *rows], {}), {self._source(at): (start, end)})
+        lost = [Rejected(start, gap, b"")] if start else []
+        self._appender.append(_gap(topic, at.partition, lost), {self._source(at): (start, end)})
 
     def _source(self, at: TopicPartition) -> str:
         return source_of(self._ids, at)
-
-
-_EMPTY = pl.DataFrame(LANDED_EVENTS.schema.empty_table())
 
 
 def _fingerprint(topic_id: str) -> int:
@@ -139,17 +134,15 @@ def _fingerprint(topic_id: str) -> int:
     return int.from_bytes(sha256(topic_id.encode()).digest()[:8]) >> 2 | 1
 
 
-def _gap(topic: Topic, partition: int, offset: int, reason: str) -> pl.DataFrame:
+def _gap(topic: Topic, partition: int, lost: list[Rejected]) -> pl.DataFrame:
+    """What was lost as rows of the quarantine; without any a frame of no rows."""
     now = now_us()
-    row = {
-        "kind": "rejected",
-        "event_date": day_of(now),
-        "source": topic.name,
-        "source_id": topic.id,
-        "partition": partition,
-        "offset": offset,
-        "landed_at_us": now,
-        "reason": reason,
-        "raw": b"",
-    }
-    return pl.DataFrame([row], schema_overrides={k: _EMPTY.schema[k] for k in row})
+    return landed_rows(
+        [reject_rows(lost, now)],
+        {
+            "source": pl.lit(topic.name),
+            "source_id": pl.lit(topic.id),
+            "partition": pl.lit(partition, pl.Int32),
+            "landed_at_us": pl.lit(now, pl.Int64),
+        },
+    )

@@ -62,11 +62,10 @@ def _fewer_collections() -> Iterator[None]:
 
 def _topics(kafka: Kafka, admin: KafkaAdminClient) -> dict[str, Topic]:
     ids = topic_ids(kafka, admin)
+    transactions, labels = kafka.transactions_topic, kafka.labels_topic
     return {
-        kafka.transactions_topic: Topic(
-            kafka.transactions_topic, "transactions", ids[kafka.transactions_topic]
-        ),
-        kafka.labels_topic: Topic(kafka.labels_topic, "labels", ids[kafka.labels_topic]),
+        transactions: Topic(transactions, "transactions", ids[transactions]),
+        labels: Topic(labels, "labels", ids[labels]),
     }
 
 

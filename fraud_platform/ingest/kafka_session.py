@@ -222,7 +222,6 @@ class Session:
             self.consumer.commit(offsets, timeout_ms=COMMIT_MS)
         except _NOT_A_MEMBER:
             self.place(list(self.pending.spans))
-            self.pending.clear()
             return False
         return True
 

@@ -15,12 +15,12 @@ from fraud_platform.ingest.batches import Batch, Rejected
 from fraud_platform.ingest.mapping import FieldMap, IngestError
 from fraud_platform.ingest.readers import SourceFile
 from fraud_platform.ingest.rows import (
+    count_days,
     count_reasons,
     label_rows,
     landed_rows,
     now_us,
     reject_rows,
-    rows_by_day,
     transaction_rows,
 )
 from fraud_platform.ingest.rules import check
@@ -115,12 +115,12 @@ def _rows(
     if fields.kind == "transactions":
         parts.append(transaction_rows(accepted))
         landed.transactions += parts[0].height
-        landed.days.update(rows_by_day(parts[0]))
+        landed.days.update(count_days(parts[0]))
     from_file = pl.lit("file")
     source = pl.coalesce("source", from_file) if fields.kind == "labels" else from_file
     labels = label_rows(accepted, source, maturity_days)
     landed.labels += labels.height
-    landed.label_days.update(rows_by_day(labels))
+    landed.label_days.update(count_days(labels))
     landed.rejected += len(rejected)
     landed.reasons.update(count_reasons(record.reason for record in rejected))
     return landed_rows(

@@ -73,7 +73,7 @@ def landed_rows(parts: Iterable[pl.DataFrame], common: Mapping[str, pl.Expr]) ->
     return frame.with_columns(missing).select(_SCHEMA.names())
 
 
-def rows_by_day(frame: pl.DataFrame) -> dict[date, int]:
+def count_days(frame: pl.DataFrame) -> dict[date, int]:
     return dict(frame.group_by("event_date").len().iter_rows())
 
 

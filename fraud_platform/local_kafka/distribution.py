@@ -14,7 +14,7 @@ _OLDEST_JAVA = 17
 _FETCH_SECONDS = 900
 _STAGE = f"fetch Apache Kafka {KAFKA_VERSION}"
 # Kafka speaks to slf4j 1.7 and brings nothing that writes what it says.
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>predictflow</groupId>
   <artifactId>local-kafka</artifactId>
