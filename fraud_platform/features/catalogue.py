@@ -1,16 +1,15 @@
 """The features, each declared once; their order here is the model's input order."""
 
 from fraud_platform.features.declarations import (
-    DayWindow,
-    Feature,
     FirstSeen,
     LabelRate,
     Request,
     TimeSinceLast,
     WindowAggregate,
 )
+from fraud_platform.features.plan import Catalogue
 
-CATALOGUE: tuple[Feature, ...] = (
+CATALOGUE = Catalogue(
     Request(
         name="amount",
         field="amount",
@@ -21,7 +20,7 @@ CATALOGUE: tuple[Feature, ...] = (
         name="amount_log",
         field="amount_log",
         unit="ln(1 + currency)",
-        meaning="Natural logarithm of one plus the amount.",
+        meaning="Natural logarithm of one plus the amount, to four decimals.",
     ),
     Request(
         name="hour_of_day",
@@ -39,7 +38,7 @@ CATALOGUE: tuple[Feature, ...] = (
         name="user_tx_count_24h",
         key="user_id",
         aggregate="count",
-        hours=24,
+        window="24h",
         unit="transactions",
         meaning="Transactions of the user in the 24 hours before.",
     ),
@@ -47,14 +46,15 @@ CATALOGUE: tuple[Feature, ...] = (
         name="user_total_amount_24h",
         key="user_id",
         aggregate="sum",
-        hours=24,
+        column="amount",
+        window="24h",
         unit="currency",
         meaning="Amount that the user spent in the 24 hours before.",
     ),
     LabelRate(
         name="merchant_fraud_rate",
         key="merchant_id",
-        days=28,
+        window="28d",
         prior_rate=0.01,
         prior_weight=20.0,
         unit="share, 0 to 1",
@@ -63,7 +63,7 @@ CATALOGUE: tuple[Feature, ...] = (
     TimeSinceLast(
         name="time_since_last_tx",
         key="user_id",
-        days=30,
+        within="30d",
         unit="seconds",
         meaning="Time since the user's last transaction.",
         missing="no transaction of the user in the last 30 days",
@@ -72,26 +72,11 @@ CATALOGUE: tuple[Feature, ...] = (
         name="device_new",
         key="user_id",
         other="device_id",
-        days=30,
+        within="30d",
         unit="0 or 1",
         meaning="Whether the user was not seen with this device in the last 30 days.",
         missing="the transaction names no device",
     ),
 )
 
-FEATURE_NAMES = tuple(feature.name for feature in CATALOGUE)
-
-if len(set(FEATURE_NAMES)) != len(FEATURE_NAMES):
-    twice = sorted({name for name in FEATURE_NAMES if FEATURE_NAMES.count(name) > 1})
-    raise ValueError(f"feature names must be unique; declared twice: {', '.join(twice)}")
-
-
-def history_days(catalogue: tuple[Feature, ...] = CATALOGUE) -> int:
-    """Full days of transactions before a day that its features can depend on."""
-    day_windows = [f.days - 1 for f in catalogue if isinstance(f, DayWindow)]
-    return max([1, *day_windows])
-
-
-def label_history_days(catalogue: tuple[Feature, ...] = CATALOGUE) -> int:
-    """Full days of known labels before a day that its features can depend on."""
-    return max([0, *(f.days for f in catalogue if isinstance(f, LabelRate))])
+FEATURE_NAMES = CATALOGUE.names

@@ -1,63 +1,41 @@
 """The online state: what is kept of each user and merchant so that a vector can be computed.
 
-One writer a view. Windows up to 24 h are counted from `user_recent`; what looks further back is in
-daily tiles that carry the day up to which they are complete; label figures carry their hour.
+One writer a view. `user_recent` holds the events of the last 72 h; the others hold daily tiles, as
+parallel lists with one place for each day that has any, and say up to when they are complete.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-import msgspec
+from fraud_platform.clock import HOUR_US
+from fraud_platform.features.catalogue import CATALOGUE
+from fraud_platform.features.declarations import Key
+from fraud_platform.features.plan import KEYS, Catalogue
 
-Kind = Literal["int64", "int64_list"]
+Kind = Literal["int64", "int64_list", "float64_list"]
+State = Mapping[str, int | Sequence[int] | Sequence[float]]
+"""The fields of a view's row; an absent row reads as the view's `empty`."""
 
 PROJECT = "predictflow"
 """The Feast project."""
 
-
-class UserRecent(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's events of the last 72 h, oldest first; the lists run in parallel."""
-
-    timestamps_us: list[int] = []
-    amounts_cents: list[int] = []
-    device_hashes: list[int] = []
-    """0 where the transaction named no device."""
-    transaction_hashes: list[int] = []
-
-
-class UserDaily(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a user up to, but not including, the day that starts at `as_of_us`."""
-
-    as_of_us: int = 0
-    last_timestamp_us: int = 0
-    """0 where the user has no transaction in the window."""
-    device_hashes: list[int] = []
-    device_last_us: list[int] = []
-
-
-class MerchantLabels(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant's labels known in the 28 days before the hour that starts at `as_of_us`."""
-
-    as_of_us: int = 0
-    labels: int = 0
-    frauds: int = 0
-
-
-State = UserRecent | UserDaily | MerchantLabels
+RECENT_US = 72 * HOUR_US
+"""How far back from a user's newest event the recent ones are kept."""
 
 
 @dataclass(frozen=True)
 class View:
-    """An online view: its name in the store, the entity that keys it, the state that it holds."""
+    """An online view: its name in the store, the entity that keys it, its fields in order."""
 
     name: str
     entity: Literal["user", "merchant"]
-    state: type[UserRecent] | type[UserDaily] | type[MerchantLabels]
+    fields: Mapping[str, Kind]
 
     @property
-    def join_key(self) -> str:
-        return f"{self.entity}_id"
+    def join_key(self) -> Key:
+        return "user_id" if self.entity == "user" else "merchant_id"
 
     @property
     def table(self) -> str:
@@ -65,18 +43,59 @@ class View:
         return f"{PROJECT}_{self.name}"
 
     @property
-    def fields(self) -> dict[str, Kind]:
-        """Field name to kind, in the order of the state's fields."""
-        return {
-            field.name: "int64" if field.type is int else "int64_list"
-            for field in msgspec.structs.fields(self.state)
-        }
+    def empty(self) -> State:
+        """The state of an entity of which nothing is known."""
+        return {name: 0 if kind == "int64" else () for name, kind in self.fields.items()}
 
 
-USER_RECENT = View("user_recent", "user", UserRecent)
-USER_DAILY = View("user_daily", "user", UserDaily)
-MERCHANT_LABELS = View("merchant_labels", "merchant", MerchantLabels)
-VIEWS = (USER_RECENT, USER_DAILY, MERCHANT_LABELS)
+def views(catalogue: Catalogue) -> tuple[View, ...]:
+    """The views that a catalogue's features are computed from; the first is `user_recent`."""
+    found = [View("user_recent", "user", _recent_fields(catalogue))]
+    for key in KEYS:
+        entity = "user" if key == "user_id" else "merchant"
+        tiles = [t for level in (1, 2) if (t := catalogue.event_tiles(key, level))]
+        if tiles:
+            names = [measure.name for t in tiles for measure in t.measures]
+            related = [field for other in catalogue.others(key) for field in related_fields(other)]
+            found.append(View(f"{entity}_daily", entity, _tile_fields([*names, *related])))
+        labels = catalogue.label_tiles(key)
+        if labels:
+            names = [measure.name for measure in labels.measures]
+            found.append(View(f"{entity}_labels", entity, _tile_fields(names)))
+    return tuple(found)
+
+
+def hash_field(other: str) -> str:
+    """The field of `user_recent` with the hashes of an id."""
+    return f"{other.removesuffix('_id')}_hashes"
+
+
+def related_fields(other: str) -> tuple[str, str]:
+    """The fields of `user_daily` with the ids seen, and on which days.
+
+    Bit k of the days stands for the day that began k + 1 days before `as_of_us`.
+    """
+    name = other.removesuffix("_id")
+    return f"seen_{name}_hashes", f"seen_{name}_days"
+
+
+def _recent_fields(catalogue: Catalogue) -> dict[str, Kind]:
+    hashes: dict[str, Kind] = {hash_field(other): "int64_list" for other in catalogue.hashed}
+    features: dict[str, Kind] = dict.fromkeys(catalogue.looked_back, "float64_list")
+    return {
+        "timestamps_us": "int64_list",
+        "amounts_cents": "int64_list",
+        "transaction_hashes": "int64_list",
+        **hashes,
+        **features,
+    }
+
+
+def _tile_fields(measures: Sequence[str]) -> dict[str, Kind]:
+    return {"as_of_us": "int64", "days": "int64_list", **dict.fromkeys(measures, "int64_list")}
+
+
+VIEWS = views(CATALOGUE)
 
 
 def identifier_hash(identifier: str | None) -> int:
