@@ -14,7 +14,7 @@ import msgspec
 
 from fraud_platform.features.online import Context
 from fraud_platform.features.state import VIEWS, Kind, State, View
-from serving.feast_format import Decode, entity_key, value_decoder
+from fraud_platform.online.feast_format import Decode, entity_key, value_decoder
 from serving.off_loop import BusyError, OffLoop
 
 logger = logging.getLogger("predictflow.serving")
