@@ -5,23 +5,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import batched
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
+from redis import exceptions
 from redis.backoff import ConstantBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ConnectionError,  # noqa: A004 - no subclass of Python's own
-    RedisError,
-    TimeoutError,  # noqa: A004 - no subclass of Python's own
-)
 from redis.retry import Retry
 
 from fraud_platform.clock import to_us
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.features.state import PROJECT, State, View
+from fraud_platform.online.address import redis_address
 from fraud_platform.online.feast_format import (
     redis_fields,
     redis_key,
@@ -175,39 +169,33 @@ class RedisStore(AbstractContextManager["RedisStore"]):
         what = f"Redis at {self._where}, {doing}"
         try:
             yield
-        except AuthenticationError as error:
+        except exceptions.AuthenticationError as error:
             raise PredictFlowError(
                 f"{what}: the login was refused; set the user and the password of "
                 "PREDICTFLOW_ONLINE_REDIS_URL"
             ) from error
-        except BusyLoadingError as error:
+        except exceptions.BusyLoadingError as error:
             raise UnavailableError(f"{what}: it is loading its data; do it again then") from error
-        except TimeoutError as error:
+        except exceptions.TimeoutError as error:
             raise UnavailableError(
                 f"{what}: no answer within {ANSWER_S:g} s; see whether it hangs, then do it again"
             ) from error
-        except ConnectionError as error:
+        except exceptions.ConnectionError as error:
             raise UnavailableError(
                 f"{what}: it cannot be reached ({error}); start it, or set "
                 "PREDICTFLOW_ONLINE_REDIS_URL to where it is"
             ) from error
-        except RedisError as error:
+        except exceptions.RedisError as error:
             raise PredictFlowError(
                 f"{what}: it refused ({error}); give it memory, rights and no other data under "
                 "these keys, then do it again"
             ) from error
 
 
-def redis_address(online: Online) -> str:
-    """Where Redis is, as host:port, without user or password."""
-    parts = urlsplit(online.redis_url.reveal())
-    return f"{parts.hostname}:{parts.port or 6379}"
-
-
 def _execute(pipe: Any) -> list[Any]:
     # Raising itself, the pipeline would put the command's keys and values into the text.
     results = pipe.execute(raise_on_error=False)
     for result in results:
-        if isinstance(result, RedisError):
+        if isinstance(result, exceptions.RedisError):
             raise result
     return results
