@@ -82,9 +82,10 @@ def integer_sql(column: str) -> str:
         return _INTEGER_SQL[column][0]
     most = _limit(column)
     feature = base_column(column)
+    # GREATEST and LEAST pass over nulls.
     return (
-        f"CAST(FLOOR(GREATEST(LEAST({feature} * CAST({scale_of(column)} AS DOUBLE), "
-        f"CAST({most} AS DOUBLE)), CAST(-{most} AS DOUBLE)) + CAST(0.5 AS DOUBLE)) AS BIGINT)"
+        f"CASE WHEN {feature} IS NOT NULL THEN CAST(FLOOR(GREATEST(LEAST({feature} * CAST({scale_of(column)} AS DOUBLE), "
+        f"CAST({most} AS DOUBLE)), CAST(-{most} AS DOUBLE)) + CAST(0.5 AS DOUBLE)) AS BIGINT) END"
     )
 
 
@@ -114,4 +115,5 @@ def as_double(sql: str) -> str:
 def condition_sql(where: Where) -> str:
     """SQL for a condition; null, which selects nothing, where the column is missing."""
     comparison = "=" if where.comparison == "==" else where.comparison
-    return f"{value_sql(where.column)} {comparison} CAST({where.value!r} AS DOUBLE)"
+    condition = f"{value_sql(where.column)} {comparison} CAST({where.value!r} AS DOUBLE)"
+    return f"({condition} OR {where.column} IS NULL)" if where.or_missing else condition

@@ -31,22 +31,24 @@ class CatalogueError(ValueError):
 class Where:
     """Only events whose `column`, a feature of the event as it was then, compares with `value`.
 
-    A missing value compares with nothing.
+    A missing value compares with nothing, unless `or_missing` lets it pass.
     """
 
     column: str
     comparison: Comparison
     value: float
+    or_missing: bool = False
 
     @property
     def slug(self) -> str:
         """The condition as a piece of a column name."""
         word = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "==": "eq"}[self.comparison]
         value = f"{self.value:g}".replace("-", "minus_").replace(".", "_").replace("+", "")
-        return f"{self.column}_{word}_{value}"
+        return f"{self.column}_{word}_{value}" + ("_or_missing" if self.or_missing else "")
 
     def __str__(self) -> str:
-        return f"{self.column} {self.comparison} {self.value:g}"
+        text = f"{self.column} {self.comparison} {self.value:g}"
+        return f"{text} or missing" if self.or_missing else text
 
 
 @dataclass(frozen=True)
@@ -207,10 +209,21 @@ class LastLabel(LabelFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeSinceLabel(LabelFeature):
-    """Seconds since the last label, or the last that says fraud, was known; missing without one."""
+    """Seconds since the last label (or the last of a verdict) was known; missing without one."""
 
     kind = "time since label"
-    of: Literal["labels", "frauds"] = "frauds"
+    of: Literal["labels", "frauds", "legitimate"] = "frauds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FraudRun(LabelFeature):
+    """The frauds known since the last label that says legitimate: how many.
+
+    Or, with `of="age"`, the seconds since the first of them was known; missing without one.
+    """
+
+    kind = "fraud run"
+    of: Literal["frauds", "age"] = "frauds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,5 +251,3 @@ class StandardScore(Feature):
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.value, self.mean, self.deviation)
-
-

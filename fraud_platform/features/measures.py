@@ -40,9 +40,14 @@ class Measure:
 
 @dataclass(frozen=True)
 class LabelMeasure:
-    """A figure of a key's labels; `last` is known_at_us * 2 + is_fraud, so that the latest wins."""
+    """A figure of a key's labels.
 
-    what: Literal["labels", "frauds", "last", "last_fraud"]
+    `last` is known_at_us * 2 + is_fraud, so that the latest wins. `run` and `run_start` are about
+    the frauds known after the last legitimate label: of each tile those after its own, of a
+    window those of the tiles from the one with the last of all on.
+    """
+
+    what: Literal["labels", "frauds", "last", "last_fraud", "last_legitimate", "run", "run_start"]
     where: Where | None = None
     maturity: int = 0
 
@@ -53,7 +58,19 @@ class LabelMeasure:
 
     @property
     def reduce(self) -> Reduce:
-        return "sum" if self.what in ("labels", "frauds") else "max"
+        match self.what:
+            case "labels" | "frauds" | "run":
+                return "sum"
+            case "run_start":
+                return "min"
+        return "max"
+
+    @property
+    def after(self) -> "LabelMeasure | None":
+        """For a run, the measure that says where it begins."""
+        if self.what not in ("run", "run_start"):
+            return None
+        return LabelMeasure("last_legitimate", self.where, self.maturity)
 
 
 @dataclass(frozen=True)

@@ -1,134 +1,154 @@
 """The catalogue compiled for one transaction: the same bits as the SQL, from the online state."""
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-import msgspec
-
-from fraud_platform.clock import DAY_US, HOUR_US, MICROSECONDS
+from fraud_platform.clock import MICROSECONDS
 from fraud_platform.features.catalogue import CATALOGUE
+from fraud_platform.features.columns import INTEGERS, scale_of
 from fraud_platform.features.declarations import (
     Feature,
     FirstSeen,
+    FraudRun,
+    LabelCount,
+    LabelFeature,
     LabelRate,
+    LastLabel,
+    Ratio,
     Request,
+    StandardScore,
+    TimeSinceFirst,
+    TimeSinceLabel,
     TimeSinceLast,
     WindowAggregate,
 )
-from fraud_platform.features.state import MerchantLabels, UserDaily, UserRecent, identifier_hash
+from fraud_platform.features.past import IDENTITY, Event, Past
+from fraud_platform.features.plan import FIELDS, Catalogue
+from fraud_platform.features.state import State
+
+Compute = Callable[[Event, Mapping[str, State]], list[float]]
+_Values = dict[str, float]
+_Value = Callable[[Past, _Values], float]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction to compute features for: cents, microseconds UTC."""
+def compile_online(catalogue: Catalogue, names: tuple[str, ...] | None = None) -> Compute:
+    """The function that gives the features `names` (by default all) of an event, NaN for missing."""
+    wanted = catalogue.names if names is None else names
+    steps = [(name, _value(catalogue, catalogue[name])) for name in catalogue.in_order(wanted)]
 
-    timestamp_us: int
-    amount_cents: int
-    device_id: str | None = None
+    def compute(event: Event, context: Mapping[str, State]) -> list[float]:
+        past, values = Past(event, context), {}
+        for name in FIELDS:
+            values[name] = INTEGERS[name](event.timestamp_us, event.amount_cents) / scale_of(name)
+        for name, value in steps:
+            values[name] = value(past, values)
+        return [values[name] for name in wanted]
 
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The online state that a transaction is seen against; the defaults are a stranger's."""
-
-    user_recent: UserRecent = UserRecent()
-    user_daily: UserDaily = UserDaily()
-    merchant_labels: MerchantLabels = MerchantLabels()
-
-
-Compute = Callable[[Event, Context], float]
-
-_REQUEST: dict[str, Callable[[Event], float]] = {
-    "amount": lambda event: event.amount_cents / 100,
-    # math.log is the C library's, as DuckDB's LN is: log1p would differ in the last bit.
-    "amount_log": lambda event: math.log(1 + event.amount_cents / 100),
-    "hour_of_day": lambda event: float(event.timestamp_us % DAY_US // HOUR_US),
-    "day_of_week": lambda event: float((event.timestamp_us // DAY_US + 3) % 7),
-}
+    return compute
 
 
-def compute_vector(event: Event, context: Context) -> list[float]:
-    """The feature vector of an event, in catalogue order; a missing value is NaN."""
-    return [compute(event, context) for compute in _COMPUTES]
-
-
-def _compile(feature: Feature) -> Compute:
+def _value(catalogue: Catalogue, feature: Feature) -> _Value:
     match feature:
         case Request(field=field):
-            of_event = _REQUEST[field]
-            return lambda event, _: of_event(event)
-        case WindowAggregate(key="user_id"):
-            return _window_aggregate(feature)
-        case TimeSinceLast(key="user_id"):
-            return _time_since_last(feature)
-        case FirstSeen(key="user_id"):
-            return _first_seen(feature)
-        case LabelRate(key="merchant_id"):
-            return _label_rate(feature)
-    raise TypeError(
-        f"feature {feature.name}: no online state is kept for {type(feature).__name__} "
-        f"by {getattr(feature, 'key', 'this key')}"
-    )
-
-
-def _window_aggregate(feature: WindowAggregate) -> Compute:
-    window_us, count = feature.window_us, feature.aggregate == "count"
-
-    def compute(event: Event, context: Context) -> float:
-        recent = context.user_recent
-        first = bisect_left(recent.timestamps_us, event.timestamp_us - window_us)
-        end = bisect_left(recent.timestamps_us, event.timestamp_us)
-        return float(end - first) if count else sum(recent.amounts_cents[first:end]) / 100
-
-    return compute
-
-
-def _time_since_last(feature: TimeSinceLast) -> Compute:
-    def compute(event: Event, context: Context) -> float:
-        now = event.timestamp_us
-        recent = context.user_recent.timestamps_us
-        end = bisect_left(recent, now)
-        last = recent[end - 1] if end else 0
-        daily = context.user_daily.last_timestamp_us
-        if last < daily < now:
-            last = daily
-        opens = now - now % DAY_US - feature.days_us
-        return (now - last) / MICROSECONDS if last and last >= opens else math.nan
-
-    return compute
-
-
-def _first_seen(feature: FirstSeen) -> Compute:
-    def compute(event: Event, context: Context) -> float:
-        if event.device_id is None:
-            return math.nan
-        device = identifier_hash(event.device_id)
-        now = event.timestamp_us
-        opens = now - now % DAY_US - feature.days_us
-        recent, daily = context.user_recent, context.user_daily
-        seen = any(
-            known == device and opens <= at < now
-            for hashes, times in (
-                (recent.device_hashes, recent.timestamps_us),
-                (daily.device_hashes, daily.device_last_us),
+            return lambda _past, values: values[field]
+        case WindowAggregate(aggregate="distinct", column=str(other)):
+            window = feature.window_of(feature.window)
+            return lambda past, _: float(past.distinct(other, window.days, window.us))
+        case WindowAggregate():
+            return _aggregate(catalogue, feature)
+        case TimeSinceLast(key=key) | TimeSinceFirst(key=key):
+            (measure,) = catalogue.measures_of(feature)
+            days = feature.days_of(feature.within)
+            nothing = IDENTITY[measure.reduce]
+            return lambda past, _: _since(past.now, past.days(measure, key, days), nothing)
+        case FirstSeen(other=other):
+            days = feature.days_of(feature.within)
+            return lambda past, _: (
+                math.nan
+                if getattr(past.event, other) is None
+                else float(not past.seen(other, days))
             )
-            for known, at in zip(hashes, times, strict=True)
-        )
-        return 0.0 if seen else 1.0
-
-    return compute
-
-
-def _label_rate(feature: LabelRate) -> Compute:
-    prior_frauds, prior_weight = feature.prior_rate * feature.prior_weight, feature.prior_weight
-
-    def compute(event: Event, context: Context) -> float:
-        state = context.merchant_labels
-        hour = event.timestamp_us - event.timestamp_us % HOUR_US
-        if state.as_of_us <= hour - feature.window_us:  # all of it has left the window
-            return prior_frauds / prior_weight
-        return (state.frauds + prior_frauds) / (state.labels + prior_weight)
-
-    return compute
+        case LabelFeature():
+            return _label(catalogue, feature)
+        case Ratio(numerator=a, denominator=b):
+            return lambda _, values: values[a] / values[b] if values[b] != 0 else math.nan
+        case StandardScore(value=value, mean=mean, deviation=deviation):
+            return lambda _, values: (
+                (values[value] - values[mean]) / values[deviation]
+                if values[deviation] > 0
+                else math.nan
+            )
+    raise TypeError(f"feature {feature.name}: nothing is computed for {type(feature).__name__}")
 
 
-_COMPUTES = tuple(_compile(feature) for feature in CATALOGUE)
+def _aggregate(catalogue: Catalogue, feature: WindowAggregate) -> _Value:
+    measures = catalogue.measures_of(feature)
+    window, key = feature.window_of(feature.window), feature.key
+    scale = scale_of(measures[-1].column) if measures[-1].column else 1
+    nothing = IDENTITY[measures[-1].reduce]
+
+    def figures(past: Past) -> list[int]:
+        if window.us:
+            return [past.sliding(measure, window.us) for measure in measures]
+        return [past.days(measure, key, window.days) for measure in measures]
+
+    match feature.aggregate:
+        case "count":
+            return lambda past, _: float(figures(past)[0])
+        case "sum":
+            return lambda past, _: float(figures(past)[0]) / scale
+        case "mean":
+            return lambda past, _: _mean(*figures(past), scale)
+        case "std":
+            return lambda past, _: _deviation(*map(float, figures(past)), scale)
+        case _:
+            return lambda past, _: (
+                float(figure) / scale if (figure := figures(past)[0]) != nothing else math.nan
+            )
+
+
+def _mean(n: int, total: int, scale: int) -> float:
+    return float(total) / float(n * scale) if n else math.nan
+
+
+def _deviation(n: float, total: float, squares: float, scale: int) -> float:
+    if n < 2:
+        return math.nan
+    return math.sqrt(max(n * squares - total * total, 0.0) / (n * (n - 1.0))) / scale
+
+
+def _since(now: int, moment: int, nothing: int) -> float:
+    return math.nan if moment == nothing else float(now - moment) / MICROSECONDS
+
+
+def _label(catalogue: Catalogue, feature: LabelFeature) -> _Value:
+    measures = catalogue.label_measures_of(feature)
+    key, days = feature.key, feature.days_of(feature.window)
+    first = measures[0]
+    nothing = IDENTITY[first.reduce]
+    match feature:
+        case LabelRate(prior_rate=rate, prior_weight=weight):
+            frauds, prior = measures[1], rate * weight
+            return lambda past, _: (
+                (past.labels(frauds, key, days) + prior) / (past.labels(first, key, days) + weight)
+            )
+        case LabelCount() | FraudRun(of="frauds"):
+            return lambda past, _: float(past.labels(first, key, days))
+        case LastLabel():
+            return lambda past, _: (
+                math.nan if (last := past.labels(first, key, days)) == nothing else float(last % 2)
+            )
+        case TimeSinceLabel(of="labels"):
+            return lambda past, _: (
+                math.nan
+                if (last := past.labels(first, key, days)) == nothing
+                else float(past.now - last // 2) / MICROSECONDS
+            )
+    return lambda past, _: _since(past.now, past.labels(first, key, days), nothing)
+
+
+compute_vector = compile_online(CATALOGUE)
+"""The feature vector of an event in the catalogue's order."""
+
+compute_habits = compile_online(CATALOGUE, CATALOGUE.looked_back)
+"""The features of an event that others look back on: kept beside it in `user_recent`."""

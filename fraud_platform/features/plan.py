@@ -1,6 +1,6 @@
 """A checked catalogue, and what its declarations need kept: tiles, columns looked back on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import cast, get_args
 
@@ -10,6 +10,7 @@ from fraud_platform.features.declarations import (
     Feature,
     Field,
     FirstSeen,
+    FraudRun,
     Key,
     LabelCount,
     LabelFeature,
@@ -90,6 +91,12 @@ class Catalogue:
                 "levels are kept, so base it on a feature of the first"
             )
         for name in feature.looks_back_on:
+            seen = self._by_name.get(name)
+            if isinstance(seen, Request) and name not in FIELDS:
+                raise CatalogueError(
+                    f"feature {feature.name} looks back on {name}, which is the transaction's "
+                    f"{seen.field}; write {seen.field}"
+                )
             if name in self._by_name and self._is_label(name):
                 raise CatalogueError(
                     f"feature {feature.name} looks back on {name}, which is made from labels; "
@@ -128,6 +135,23 @@ class Catalogue:
             raise CatalogueError(
                 f"feature {feature.name}: say of which column it is the {feature.aggregate}"
             )
+
+    def in_order(self, names: Iterable[str], known: tuple[str, ...] = ()) -> list[str]:
+        """These features and those that they are computed from, each after what it needs.
+
+        `known` ones are taken as given.
+        """
+        found: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            if name in self._by_name and name not in known and name not in found:
+                for needed in self._by_name[name].needs:
+                    visit(needed)
+                found[name] = None
+
+        for name in names:
+            visit(name)
+        return list(found)
 
     @cached_property
     def looked_back(self) -> tuple[str, ...]:
@@ -197,8 +221,11 @@ class Catalogue:
                 return (LabelMeasure(of, *kept),)
             case LastLabel() | TimeSinceLabel(of="labels"):
                 return (LabelMeasure("last", *kept),)
-            case TimeSinceLabel():
-                return (LabelMeasure("last_fraud", *kept),)
+            case TimeSinceLabel(of=of):
+                what = "last_fraud" if of == "frauds" else "last_legitimate"
+                return (LabelMeasure(what, *kept),)
+            case FraudRun(of=of):
+                return (LabelMeasure("run" if of == "frauds" else "run_start", *kept),)
         return ()
 
     def event_tiles(self, key: Key, level: int) -> Tiles | None:
@@ -213,8 +240,10 @@ class Catalogue:
         if not found and not others:
             return None
         n = Measure("n")
-        if level == 1:  # says of how many transactions a tile was made
+        if level == 1:  # n says of how many transactions a tile was made
             found.setdefault(n.name, n)
+        if others:  # when an id was first seen today
+            found.setdefault("first_us", Measure("first"))
         kind = "tiles" if level == 1 else "habit_tiles"
         return Tiles(f"{key.removesuffix('_id')}_{kind}", key, tuple(found.values()), others)
 
@@ -224,7 +253,9 @@ class Catalogue:
             measure.name: measure
             for feature in self.features
             if isinstance(feature, LabelFeature) and feature.key == key
-            for measure in self.label_measures_of(feature)
+            for own in self.label_measures_of(feature)
+            for measure in (own.after, own)
+            if measure is not None
         }
         if not found:
             return None
@@ -267,11 +298,11 @@ def _days(feature: Feature) -> int:
     match feature:
         case WindowAggregate(window=window):
             days = feature.window_of(window).days
-        case TimeSinceLast(within=within) | TimeSinceFirst(within=within) | FirstSeen(within=within):
+        case (
+            TimeSinceLast(within=within) | TimeSinceFirst(within=within) | FirstSeen(within=within)
+        ):
             days = feature.days_of(within)
         case _:
             return 0
     # A user's window holds today so far, a merchant's doesn't.
     return days if feature.key == "merchant_id" else max(days - 1, 0)
-
-

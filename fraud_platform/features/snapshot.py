@@ -1,98 +1,165 @@
-"""The online state as of a moment, built from the lake: what the online store starts from."""
+"""The online state as of a moment, built from the lake's tiles: what the online store starts from.
 
-from datetime import date, timedelta
+Each function gives a frame with a view's rows: its join key, then its fields.
+"""
+
+from collections.abc import Sequence
 
 import polars as pl
-import pyarrow.dataset as ds
 
-from fraud_platform.clock import DAY_US, HOUR_US, day_start_us
-from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.catalogue import history_days, label_history_days
+from fraud_platform.clock import DAY_US, HOUR_US
+from fraud_platform.features.declarations import Key
+from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
+from fraud_platform.features.past import IDENTITY
+from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.state import (
-    MerchantLabels,
-    UserDaily,
-    UserRecent,
+    RECENT_US,
+    State,
+    View,
+    hash_field,
     identifier_hash,
+    related_fields,
 )
-from fraud_platform.lake.store import Lake
 
-RECENT_US = 72 * HOUR_US
+_DAY = pl.col("event_date").cast(pl.Int32).cast(pl.Int64)
 
 
-def user_states(lake: Lake, end: date) -> tuple[dict[str, UserRecent], dict[str, UserDaily]]:
-    """Per user: the events of the 72 h before `end`, and what the days before `end` say.
+def recent_rows(catalogue: Catalogue, habits: pl.DataFrame, end_us: int) -> pl.DataFrame:
+    """`user_recent` as a stream would have left it at `end_us`: each user's last 72 h before it.
 
-    Covers every user with a transaction in the features' history.
+    `habits` are rows of `transaction_habits` that reach so far back.
     """
-    as_of_us = day_start_us(end)
-    start = end - timedelta(days=history_days())
-    events = lake.read(RAW_TRANSACTIONS, start, end).with_columns(
-        device_hash=_hashed("device_id"),
-    )
-    daily = (
-        events.group_by("user_id", "device_hash")
-        .agg(device_last_us=pl.col("timestamp_us").max())
-        .sort("user_id", "device_last_us", "device_hash")
+    moment = pl.col("timestamp_us")
+    hashed = {hash_field(other): hash_column(other) for other in catalogue.hashed}
+    return (
+        habits.filter(moment.is_between(end_us - RECENT_US, end_us, closed="left"))
+        .sort("timestamp_us", "transaction_id")
+        .with_columns(transaction_hashes=hash_column("transaction_id"), **hashed)
         .group_by("user_id", maintain_order=True)
-        .agg("device_hash", "device_last_us", last_us=pl.col("device_last_us").max())
-    )
-    known = {
-        user: UserDaily(
-            as_of_us=as_of_us,
-            last_timestamp_us=last_us,
-            # Hash 0 stands for payments without a device: no device that could be known.
-            device_hashes=[device for device in devices if device],
-            device_last_us=[at for device, at in zip(devices, times, strict=True) if device],
+        .agg(
+            timestamps_us="timestamp_us",
+            amounts_cents="amount_cents",
+            transaction_hashes="transaction_hashes",
+            **{name: pl.col(name) for name in hashed},
+            **{name: pl.col(name).fill_null(float("nan")) for name in catalogue.looked_back},
         )
-        for user, devices, times, last_us in daily.iter_rows()
-    }
-    latest = events.filter(pl.col("timestamp_us") >= as_of_us - RECENT_US).with_columns(
-        transaction_hash=_hashed("transaction_id")
     )
-    by_user = latest.group_by("user_id", maintain_order=True).agg(
-        "timestamp_us", "amount_cents", "device_hash", "transaction_hash"
-    )
-    # A user without recent events is written too: the store may still hold older ones.
-    recent = dict.fromkeys(known, UserRecent()) | {
-        user: UserRecent(
-            timestamps_us=times, amounts_cents=cents, device_hashes=devices, transaction_hashes=ids
-        )
-        for user, times, cents, devices, ids in by_user.iter_rows()
-    }
-    return recent, known
 
 
-def merchant_states(lake: Lake, as_of_us: int) -> dict[str, MerchantLabels]:
-    """Per merchant: labels known in the window before the hour `as_of_us`.
+def daily_rows(
+    catalogue: Catalogue, key: Key, tiles: dict[str, pl.DataFrame], as_of_us: int
+) -> pl.DataFrame:
+    """`user_daily` or `merchant_daily` with the full days before the day that starts at `as_of_us`.
 
-    Merchants whose labels have left the window within the last 30 days are there with zeros, so
-    that the store forgets them.
+    `tiles` are rows of the tables that the catalogue names, by table, as far back as it looks.
     """
-    window = label_history_days()
-    end = date.fromordinal(date(1970, 1, 1).toordinal() + -(-as_of_us // DAY_US))
-    labels = lake.read(
-        TRANSACTION_LABELS,
-        end - timedelta(days=window + 31),
-        end,
-        columns=["merchant_id", "labelled_at_us", "is_fraud"],
-        where=ds.field("merchant_id").is_valid(),
-    ).filter(pl.col("labelled_at_us") < as_of_us)
-    inside = pl.col("labelled_at_us") >= as_of_us - window * DAY_US
-    counted = labels.group_by("merchant_id").agg(
-        labels=inside.sum(), frauds=(inside & pl.col("is_fraud")).sum()
-    )
+    before = _DAY < as_of_us // DAY_US
+    by_day: pl.DataFrame | None = None
+    for table in (t for level in (1, 2) if (t := catalogue.event_tiles(key, level))):
+        found = tiles[table.name].filter(before).with_columns(day=_DAY)
+        merged = found.group_by(key, "day").agg(_reduced(table))
+        by_day = (
+            merged if by_day is None else by_day.join(merged, [key, "day"], "full", coalesce=True)
+        )
+    assert by_day is not None
+    measures = [m for t in _event_tables(catalogue, key) for m in t.measures]
+    rows = _listed(by_day, key, measures, as_of_us)
+    for other in catalogue.others(key):
+        rows = rows.join(
+            _related(
+                tiles[f"{key.removesuffix('_id')}_tiles"].filter(before), key, other, as_of_us
+            ),
+            on=key,
+            how="left",
+        )
+    return rows
+
+
+def label_rows(catalogue: Catalogue, key: Key, tiles: pl.DataFrame, as_of_us: int) -> pl.DataFrame:
+    """`merchant_labels` or `user_labels`: what was known before the hour that starts at `as_of_us`.
+
+    `tiles` are rows of the key's hourly label tiles, as far back as the catalogue looks.
+    """
+    table = catalogue.label_tiles(key)
+    assert table is not None
+    known = tiles.filter(pl.col("hour_us") < as_of_us).with_columns(day=pl.col("hour_us") // DAY_US)
+    measures = [m for m in table.measures if isinstance(m, LabelMeasure)]
+    begins = {
+        m.after.name: pl.col(m.after.name).max().over(key, "day") for m in measures if m.after
+    }
+    since = known.with_columns(**{f"begin__{name}": begin for name, begin in begins.items()})
+    by_day = since.group_by(key, "day").agg(_of_day(m) for m in measures)
+    return _listed(by_day, key, table.measures, as_of_us)
+
+
+def states(view: View, rows: pl.DataFrame) -> dict[str, State]:
+    """The states in a frame of a view's rows, by id."""
+    fields = list(view.fields)
     return {
-        merchant: MerchantLabels(as_of_us=as_of_us, labels=count, frauds=frauds)
-        for merchant, count, frauds in counted.iter_rows()
+        row[0]: dict(zip(fields, row[1:], strict=True))
+        for row in rows.select(view.join_key, *fields).iter_rows()
     }
 
 
-def _hashed(column: str) -> pl.Expr:
+def _event_tables(catalogue: Catalogue, key: Key) -> list[Tiles]:
+    return [t for level in (1, 2) if (t := catalogue.event_tiles(key, level))]
+
+
+def _reduced(table: Tiles) -> list[pl.Expr]:
+    return [getattr(pl.col(measure.name), measure.reduce)() for measure in table.measures]
+
+
+def _of_day(measure: LabelMeasure) -> pl.Expr:
+    figure = pl.col(measure.name)
+    if measure.after is not None:
+        begin = pl.col(f"begin__{measure.after.name}")
+        figure = figure.filter(begin.is_null() | (pl.col("hour_us") >= begin - begin % HOUR_US))
+    return getattr(figure, measure.reduce)()
+
+
+def _listed(
+    by_day: pl.DataFrame, key: Key, measures: Sequence[Measure | LabelMeasure], as_of_us: int
+) -> pl.DataFrame:
+    filled = [pl.col(m.name).fill_null(IDENTITY[m.reduce]) for m in measures]
+    return (
+        by_day.select(key, "day", *filled)
+        .sort(key, "day")
+        .group_by(key, maintain_order=True)
+        .agg(
+            pl.lit(as_of_us, pl.Int64).first().alias("as_of_us"),
+            pl.col("day").alias("days"),
+            *(pl.col(m.name) for m in measures),
+        )
+    )
+
+
+def _related(tiles: pl.DataFrame, key: Key, other: str, as_of_us: int) -> pl.DataFrame:
+    """Per key the ids that it was seen with, and the days as bits."""
+    hashes, seen_on = related_fields(other)
+    back = as_of_us // DAY_US - 1 - _DAY
+    bits = (pl.lit(2, pl.Int64).pow(back)).cast(pl.Int64)
+    return (
+        tiles.filter(pl.col(other).is_not_null())
+        .select(key, other, bits.alias("bit"))
+        .unique()
+        .group_by(key, other)
+        .agg(pl.col("bit").sum())
+        .with_columns(hash_column(other).alias("hash"))
+        .sort(key, "hash")
+        .group_by(key, maintain_order=True)
+        .agg(pl.col("hash").alias(hashes), pl.col("bit").alias(seen_on))
+    )
+
+
+def hash_column(column: str) -> pl.Expr:
+    """The `identifier_hash` of a text column; 0 where it is null."""
     return pl.col(column).map_batches(_hash_series, return_dtype=pl.Int64)
 
 
 def _hash_series(values: pl.Series) -> pl.Series:
     unique = values.unique()
+    if unique.len() == values.len():
+        return pl.Series(values.name, [identifier_hash(v) for v in values], pl.Int64)
     hashes = [identifier_hash(value) for value in unique]
     # Nulls hash to 0 too; replacing by unique value hashes each identifier once.
     mapped = pl.DataFrame({"value": unique, "hash": hashes}, schema_overrides={"hash": pl.Int64})
