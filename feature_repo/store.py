@@ -2,15 +2,16 @@
 """The feature store of this installation: its configuration, and putting the views in place."""
 
 import fcntl
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.views import entities, feature_views
-from fraud_platform.features.state import PROJECT
-from fraud_platform.settings import Settings
+from fraud_platform.features.state import PROJECT, VIEWS, View
+from fraud_platform.online.address import redis_address
+from fraud_platform.settings import Online, Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -30,38 +31,71 @@ def feature_store(settings: Settings) -> "FeatureStore":
         config=RepoConfig(
             project=PROJECT,
             provider="local",
-            registry=str(settings.feast_registry.absolute()),
-            online_store={"type": "sqlite", "path": str(settings.online_store.absolute())},
+            registry=_registry(settings),
+            online_store=_online_store(settings),
             offline_store={"type": "duckdb"},
             entity_key_serialization_version=3,
         )
     )
 
 
-def apply(settings: Settings) -> None:
+def connection_string(online: Online) -> str:
+    """The address of Redis as Feast takes it: `host:port`, then options with commas between.
+
+    It holds the password.
+    """
+    from redis.connection import parse_url
+
+    options = dict(parse_url(online.redis_url.reveal()))
+    tls = {"ssl": True} if options.pop("connection_class", None) else {}
+    options = {n: v for n, v in options.items() if n not in ("host", "port")} | tls
+    # Feast splits at commas, then reads each value as JSON.
+    texts = [f"{name}={json.dumps(v).replace(',', '\\u002c')}" for name, v in options.items()]
+    return ",".join([redis_address(online), *texts])
+
+
+def apply(settings: Settings, views: Sequence[View] = VIEWS) -> None:
     """Puts the views into the registry and their tables into the online store.
 
     Doing it again changes nothing, and keeps what is stored.
     """
-    objects = [*entities().values(), *feature_views(feast_dir(settings)).values()]
+    known = [*entities(views).values(), *feature_views(feast_dir(settings), views).values()]
     with opened(settings) as store, _alone(feast_dir(settings)):
-        store.apply(objects)
-    with closing(sqlite3.connect(settings.online_store)) as connection:
-        # With a write-ahead log the service goes on reading while a batch is written.
-        connection.execute("PRAGMA journal_mode = WAL")
+        store.apply(known)
 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator["FeatureStore"]:
-    """The feature store, its SQLite connection closed at the end: Feast has no way to close it."""
+    """The feature store, its connections closed at the end: Feast has no way to close them."""
     store = feature_store(settings)
     try:
         yield store
     finally:
         online: Any = store.provider.online_store  # pyright: ignore[reportAttributeAccessIssue]
-        if online._conn is not None:
-            online._conn.close()
-            online._conn = None
+        for name in ("_conn", "_client"):
+            if getattr(online, name, None) is not None:
+                getattr(online, name).close()
+                setattr(online, name, None)
+        for name in ("write_engine", "read_engine"):
+            if hasattr(store.registry, name):
+                getattr(store.registry, name).dispose()
+
+
+def _registry(settings: Settings) -> str | dict[str, str]:
+    if settings.online.registry_url:
+        return {"registry_type": "sql", "path": settings.online.registry_url.reveal()}
+    return str(settings.feast_registry.absolute())
+
+
+def _online_store(settings: Settings) -> dict[str, str | int]:
+    online = settings.online
+    if online.store == "redis":
+        return {
+            "type": "redis",
+            "connection_string": connection_string(online),
+            "key_ttl_seconds": online.redis_ttl_days * 86_400,
+        }
+    return {"type": "sqlite", "path": str(settings.online_store.absolute())}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 # ruff: noqa: PLC0415 - Feast takes five seconds to import, so functions import it themselves
 """The Feast entities and feature views, made from the online views of the feature catalogue."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from feast.types import FeastType
 
 
-def entities() -> dict[str, "Entity"]:
+def entities(views: Sequence[View] = VIEWS) -> dict[str, "Entity"]:
     """The entities by name: `user` and `merchant`, each joined by its string id."""
     from feast import Entity, ValueType
 
@@ -19,14 +20,14 @@ def entities() -> dict[str, "Entity"]:
         view.entity: Entity(
             name=view.entity, join_keys=[view.join_key], value_type=ValueType.STRING
         )
-        for view in VIEWS
+        for view in views
     }
 
 
-def feature_views(feast_dir: Path) -> dict[str, "FeatureView"]:
+def feature_views(feast_dir: Path, views: Sequence[View] = VIEWS) -> dict[str, "FeatureView"]:
     """The feature views by name, over the snapshots `<feast_dir>/<view>.parquet`."""
-    known = entities()
-    return {view.name: _feature_view(view, known[view.entity], feast_dir) for view in VIEWS}
+    known = entities(views)
+    return {view.name: _feature_view(view, known[view.entity], feast_dir) for view in views}
 
 
 def snapshot_path(feast_dir: Path, view: View) -> Path:
@@ -55,6 +56,6 @@ def _feature_view(view: View, entity: "Entity", feast_dir: Path) -> "FeatureView
 
 
 def _feast_type(kind: Kind) -> "FeastType":
-    from feast.types import Array, Int64
+    from feast.types import Array, Float64, Int64
 
-    return Int64 if kind == "int64" else Array(Int64)
+    return {"int64": Int64, "int64_list": Array(Int64), "float64_list": Array(Float64)}[kind]

@@ -32,6 +32,7 @@ from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settin
     new_topics,
     running_broker,
 )
+from fraud_platform_tests.valkey_server import OwnValkeys, Valkey  # noqa: E402 - as above
 from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
     FIRST,
     LAST,
@@ -134,3 +135,29 @@ def own_broker(tmp_path: Path) -> Iterator[OwnBrokers]:
         yield brokers
     finally:
         brokers.end()
+
+
+@pytest.fixture(scope="session")
+def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def valkey(shared_valkey: Valkey) -> Valkey:
+    """A running Valkey with nothing in it, shared by the tests; none may stop it."""
+    shared_valkey.flush()
+    return shared_valkey
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[OwnValkeys]:
+    """Starts Valkeys that this test may stop, kill and configure."""
+    servers = OwnValkeys(tmp_path)
+    try:
+        yield servers
+    finally:
+        servers.end()

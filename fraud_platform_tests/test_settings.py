@@ -167,3 +167,64 @@ def test_settings_of_kafka_that_do_not_go_together_are_refused(environ: dict[str
     said = refusal({f"PREDICTFLOW_KAFKA_{name}": value for name, value in environ.items()})
     assert names in said
     assert "hunter2" not in said
+
+
+def test_the_online_store_is_a_file_until_redis_is_set():
+    assert load_settings({}).online.store == "sqlite"
+    url = "rediss://me:hunter2@redis.example:7000/2?socket_timeout=3"
+    settings = load_settings(
+        {"PREDICTFLOW_ONLINE_STORE": "redis", "PREDICTFLOW_ONLINE_REDIS_URL": url}
+    )
+    assert settings.online.redis_url.reveal() == url
+    assert settings.online.redis_ttl_days == 40
+    assert "hunter2" not in f"{settings}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"STORE": "redis"}, "online.redis_url: not set while online.store is redis"),
+        ({"REDIS_URL": "redis://:hunter2@h"}, "online.redis_url: set while online.store is sqlite"),
+        (
+            {"STORE": "redis", "REDIS_URL": "hunter2"},
+            "redis_url: no URL of a Redis server; expected",
+        ),
+        (
+            {"STORE": "redis", "REDIS_URL": "http://:hunter2@h"},
+            "redis_url: no URL of a Redis server",
+        ),
+        (
+            {"STORE": "redis", "REDIS_URL": "redis://:hunter2@"},
+            "redis_url: no URL of a Redis server",
+        ),
+        (
+            {"STORE": "redis", "REDIS_URL": "redis://h:hunter2"},
+            "online.redis_url: no URL; expected",
+        ),
+        (
+            {"STORE": "redis", "REDIS_URL": "redis://:hunter2@[h"},
+            "online.redis_url: no URL; expected",
+        ),
+        ({"STORE": "redis", "REDIS_URL": "redis://:hunter2@h/x"}, "its database is no number"),
+        (
+            {"STORE": "redis", "REDIS_URL": "redis://:hunter2@h?timeout=3"},
+            "option 'timeout' is not known; known: socket_timeout",
+        ),
+        ({"REDIS_TTL_DAYS": "0"}, ">= 1"),
+        ({"REGISTRY_URL": "hunter2@host"}, "online.registry_url: no SQLAlchemy URL; expected"),
+    ],
+)
+def test_an_online_store_that_cannot_be_is_refused_without_its_password(
+    environ: dict[str, str], said: str
+):
+    text = refusal({f"PREDICTFLOW_ONLINE_{name}": value for name, value in environ.items()})
+    assert said in text
+    assert "hunter2" not in text
+
+
+def test_the_urls_of_the_online_store_come_from_the_environment_alone(config: Path):
+    for name in ("redis_url", "registry_url"):
+        config.write_text(f'[online]\n{name} = "redis://:hunter2@h"\n')
+        said = refusal({}, config)
+        assert f"PREDICTFLOW_ONLINE_{name.upper()}" in said
+        assert "hunter2" not in said

@@ -46,4 +46,4 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         yield
     finally:
         await service.champion.stop()
-        service.store.close()
+        await service.store.close()

@@ -9,9 +9,10 @@ import numpy as np
 import xgboost
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
-from fraud_platform.features.online import Context, Event, compute_vector
+from fraud_platform.features.online import Event, compute_vector
 from fraud_platform.modelling.bundle import BundleError, Manifest, read_bundle
 from fraud_platform.modelling.predict import ModelError, load_booster, predict
+from serving.store_fault import NOTHING_KNOWN
 
 _WARM_UP = 20
 """Predictions before the first request: the first few take a hundred times as long as the rest."""
@@ -58,7 +59,7 @@ def _check_features(bundle: Path, features: list[str]) -> None:
 
 def _warm_up(bundle: Path, booster: xgboost.Booster) -> None:
     event = Event(timestamp_us=0, amount_cents=100)
-    vector = compute_vector(event, Context())
+    vector = compute_vector(event, NOTHING_KNOWN)
     probability = [score(booster, vector) for _ in range(_WARM_UP)][-1]
     if not (math.isfinite(probability) and 0 <= probability <= 1):
         raise BundleError(

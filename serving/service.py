@@ -26,7 +26,7 @@ def assemble(settings: Settings, feature_deadline_s: float) -> Service:
     return Service(
         settings=settings,
         metrics=metrics,
-        store=OnlineStore(settings.online_store, feature_deadline_s),
+        store=OnlineStore(settings, feature_deadline_s),
         champion=ChampionWatcher(settings.bundles_dir, settings.serving.poll_seconds, metrics),
     )
 

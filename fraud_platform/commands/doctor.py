@@ -131,20 +131,23 @@ def _last_day(lake: Lake, table: Table) -> date | None:
 
 
 def _online(settings: Settings) -> Finding:
-    if not settings.online_store.exists():
-        mend = "materialise online_features"
-        return Finding("online store", "none yet", f"no {settings.online_store}", mend)
-    from feature_repo.write import written_as_of  # noqa: PLC0415
-    from fraud_platform.features.state import USER_DAILY  # noqa: PLC0415
+    from fraud_platform.features.state import VIEWS  # noqa: PLC0415 - as for the store
+    from fraud_platform.online import open_store  # noqa: PLC0415
 
-    uri = f"{settings.online_store.as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    moment = written_as_of(settings, USER_DAILY)
-    if moment is None:
-        return Finding("online store", "none yet", "empty", "materialise online_features")
-    fresh = moment.date() > _yesterday()
-    return Finding("online store", "ok" if fresh else "stale", f"as of {moment.isoformat()}")
+    with open_store(settings) as store:
+        moments = {view.name: store.written_as_of(view) for view in VIEWS}
+    missing = [name for name, moment in moments.items() if moment is None]
+    # What a stream adds to user_recent is no write of the whole view.
+    found = [at for name, at in moments.items() if at is not None and name != "user_recent"]
+    mend = "materialise online_features"
+    if not found:
+        return Finding("online store", "none yet", f"nothing in {settings.online.store}", mend)
+    oldest = min(found).isoformat()
+    if missing:
+        says = f"as of {oldest}, without rows of {', '.join(missing)}"
+        return Finding("online store", "stale", says, mend)
+    fresh = min(found).date() > _yesterday()
+    return Finding("online store", "ok" if fresh else "stale", f"as of {oldest}")
 
 
 def _mlflow(settings: Settings) -> Finding:

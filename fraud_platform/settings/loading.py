@@ -6,13 +6,23 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.settings.sections import Kafka, Secret, Section, Settings
+from fraud_platform.settings.sections import Kafka, Online, Secret, Section, Settings
 
 CONFIG_FILE = "predictflow.toml"
+REDIS_OPTIONS = (
+    "socket_timeout",
+    "socket_connect_timeout",
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+)
 PREFIX = "PREDICTFLOW_"
 
 
@@ -147,6 +157,7 @@ def _check(settings: Settings) -> None:
             f"quality.mean_amount_max {quality.mean_amount_max}"
         )
     _check_kafka(settings.kafka)
+    _check_online(settings.online)
 
 
 def _check_kafka(kafka: Kafka) -> None:
@@ -177,3 +188,39 @@ def _check_kafka(kafka: Kafka) -> None:
         raise SettingsError(
             f"setting kafka.labels_topic: {kafka.labels_topic!r} is kafka.transactions_topic too"
         )
+
+
+def _check_online(online: Online) -> None:
+    """Says what is wrong with a URL without showing it: it holds a password."""
+    if bool(online.redis_url) != (online.store == "redis"):
+        raise SettingsError(
+            f"setting online.redis_url: {'set' if online.redis_url else 'not set'} while "
+            f"online.store is {online.store}; a URL (in PREDICTFLOW_ONLINE_REDIS_URL) and the "
+            "store redis go together"
+        )
+    if online.redis_url:
+        _check_redis_url(online.redis_url.reveal())
+    if online.registry_url and "://" not in online.registry_url.reveal():
+        raise SettingsError(
+            "setting online.registry_url: no SQLAlchemy URL; expected the form "
+            "postgresql+psycopg://user:password@host/database"
+        )
+
+
+def _check_redis_url(url: str) -> None:
+    form = "expected redis://[user:password@]host[:port][/database], or rediss:// for TLS"
+    try:
+        parts = urlsplit(url)
+        _, database = parts.port, parts.path.strip("/")  # a wrong port raises
+    except ValueError:  # its own text may show a part of the URL
+        raise SettingsError(f"setting online.redis_url: no URL; {form}") from None
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise SettingsError(f"setting online.redis_url: no URL of a Redis server; {form}")
+    if database and not database.isdigit():
+        raise SettingsError(f"setting online.redis_url: its database is no number; {form}")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in REDIS_OPTIONS:
+            raise SettingsError(
+                f"setting online.redis_url: option {name!r} is not known; known: "
+                + ", ".join(REDIS_OPTIONS)
+            )

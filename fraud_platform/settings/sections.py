@@ -140,6 +140,20 @@ class Training(Section, frozen=True):
     seed: int = 0
 
 
+class Online(Section, frozen=True):
+    """Where the online store and Feast's registry are."""
+
+    store: Literal["sqlite", "redis"] = "sqlite"
+    """`sqlite` is a file in data_dir, for one machine; `redis` is Redis or Valkey."""
+    redis_url: Secret = Secret()
+    """`redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Its memory policy
+    has to be `noeviction`: rows that leave unasked make users unknown."""
+    redis_ttl_days: Annotated[int, Meta(ge=1, le=3650)] = 40
+    """Days after its last write that an entity leaves Redis; more than features look back."""
+    registry_url: Secret = Secret()
+    """SQLAlchemy URL of Feast's registry, where several machines write; else a file in data_dir."""
+
+
 class Serving(Section, frozen=True):
     """Where the service listens."""
 
@@ -170,6 +184,7 @@ class Settings(Section, frozen=True):
     quality: Quality = Quality()
     labels: Labels = Labels()
     training: Training = Training()
+    online: Online = Online()
     serving: Serving = Serving()
 
     @property

@@ -2,47 +2,114 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from feature_repo.store import feature_store
+from feature_repo.store import connection_string, feature_store, opened
 from feature_repo.views import entities, feature_views
+from feature_repo.write import write_view
 from fraud_platform.features.state import PROJECT, VIEWS
-from fraud_platform.settings import Settings
+from fraud_platform.online import open_store
+from fraud_platform.settings import Online, Secret, Settings
+from fraud_platform_tests.online.rows import odd_rows
+from fraud_platform_tests.valkey_server import Valkey
 
 CHECKOUT = Path(__file__).parents[2]
 REPO = CHECKOUT / "feature_repo"
+AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
 
 
-def test_feast_apply_puts_the_platforms_own_objects_in_place(tmp_path: Path) -> None:
-    shutil.copytree(REPO, tmp_path / "feature_repo", ignore=shutil.ignore_patterns("__pycache__"))
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("PREDICTFLOW_")}
+def feast(folder: Path, *command: str, **environ: str) -> str:
+    """What Feast's command prints, run in a folder that holds the feature repository."""
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("PREDICTFLOW_")}
     done = subprocess.run(
-        [Path(sys.executable).with_name("feast"), "-c", "feature_repo", "apply"],
-        cwd=tmp_path,
-        env=environ | {"PYTHONPATH": str(tmp_path) + os.pathsep + str(CHECKOUT)},
+        [Path(sys.executable).with_name("feast"), "-c", "feature_repo", *command],
+        cwd=folder,
+        env=kept | environ | {"PYTHONPATH": str(folder) + os.pathsep + str(CHECKOUT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
-    settings = Settings(data_dir=tmp_path / ".predictflow")
-    store = feature_store(settings)
-    ours = feature_views(settings.feast_registry.parent)
-    applied = {view.name: view for view in store.list_feature_views()}
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a copy of the feature repository."""
+    shutil.copytree(REPO, tmp_path / "feature_repo", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_the_command_makes_the_platforms_objects_and_materialises_its_rows(folder: Path) -> None:
+    settings = Settings(data_dir=folder / ".predictflow")
+    feast(folder, "apply")
+
+    with opened(settings) as store:
+        applied = {view.name: view for view in store.list_feature_views()}
+        assert {entity.name for entity in store.list_entities()} == set(entities())
     assert set(applied) == {view.name for view in VIEWS}
-    for name, view in ours.items():
+    for name, view in feature_views(settings.feast_registry.parent).items():
         assert applied[name].schema == view.schema
         assert not applied[name].ttl
         assert applied[name].batch_source == view.batch_source
-    assert {entity.name for entity in store.list_entities()} == set(entities())
-    assert settings.online_store.exists()
+    listed = feast(folder, "feature-views", "list")
+    assert all(view.name in listed for view in VIEWS)
+
+    rematerialised(folder, settings)
+
+
+def test_the_command_works_on_redis_with_a_registry_in_sql(folder: Path, valkey: Valkey) -> None:
+    registry = f"sqlite:///{folder / 'registry.sqlite'}"
+    online = Online(store="redis", redis_url=Secret(valkey.url), registry_url=Secret(registry))
+    settings = Settings(data_dir=folder / "data", online=online)
+    environ = {
+        "PREDICTFLOW_DATA_DIR": str(settings.data_dir),
+        "PREDICTFLOW_ONLINE_REGISTRY_URL": registry,
+        "FEAST_REDIS": connection_string(online),
+    }
+    file = ("-f", "feature_repo/feature_store.redis.yaml")
+    feast(folder, *file, "apply", **environ)
+
+    with opened(settings) as store:
+        assert {v.name for v in store.list_feature_views()} == {view.name for view in VIEWS}
+    assert not settings.feast_registry.exists()
+
+    rematerialised(folder, settings, *file, **environ)
+
+
+def rematerialised(folder: Path, settings: Settings, *options: str, **environ: str) -> None:
+    """Writes rows, loses them, has Feast's command make them from the snapshots, and compares."""
+    rows = {view.name: odd_rows(view) for view in VIEWS}
+    for view in VIEWS:
+        write_view(settings, view, rows[view.name], AS_OF)
+    lose_rows(settings)
+
+    feast(folder, *options, "materialize", "2024-02-29T00:00:00", "2024-03-02T00:00:00", **environ)
+
+    with open_store(settings) as store:
+        for view in VIEWS:
+            expected = [{view.name: state} for state in rows[view.name].values()]
+            assert store.read([view], [*rows[view.name]]) == expected
+
+
+def lose_rows(settings: Settings) -> None:
+    if settings.online.store == "redis":
+        with redis.Redis.from_url(settings.online.redis_url.reveal()) as client:
+            client.flushall()
+        return
+    with closing(sqlite3.connect(settings.online_store)) as connection, connection:
+        for view in VIEWS:
+            assert connection.execute(f'DELETE FROM "{view.table}"').rowcount > 0
 
 
 @pytest.mark.parametrize("file", ["feature_store.yaml", "feature_store.env.yaml"])
@@ -57,5 +124,26 @@ def test_the_files_for_the_command_mean_the_store_of_the_settings(
 
     assert (REPO / theirs.registry.path).resolve() == settings.feast_registry
     assert (REPO / theirs.online_store.path).resolve() == settings.online_store
+    assert (theirs.project, theirs.offline_store.type) == (PROJECT, "duckdb")
+    assert theirs.entity_key_serialization_version == 3
+
+
+def test_the_file_for_redis_means_the_store_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feast.repo_config import load_repo_config  # noqa: PLC0415
+
+    online = Online(
+        store="redis",
+        redis_url=Secret("rediss://me:p,w@redis.example/1"),
+        registry_url=Secret("sqlite:///registry"),
+    )
+    monkeypatch.setenv("PREDICTFLOW_ONLINE_REGISTRY_URL", online.registry_url.reveal())
+    monkeypatch.setenv("FEAST_REDIS", connection_string(online))
+    theirs: Any = load_repo_config(REPO, REPO / "feature_store.redis.yaml")
+    ours: Any = feature_store(Settings(data_dir=tmp_path, online=online)).config
+
+    assert theirs.online_store == ours.online_store
+    assert theirs.registry == ours.registry
     assert (theirs.project, theirs.offline_store.type) == (PROJECT, "duckdb")
     assert theirs.entity_key_serialization_version == 3

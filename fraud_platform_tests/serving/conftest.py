@@ -1,4 +1,4 @@
-"""Real parts for the service's tests: a Feast store with rows, trained models, bundles, apps."""
+"""Real parts for the service's tests: online stores with rows, trained models, bundles, apps."""
 
 import random
 import shutil
@@ -12,48 +12,49 @@ import pytest
 import xgboost
 from litestar.testing import TestClient
 
-from feature_repo.write import write_view
 from fraud_platform.clock import DAY_US, HOUR_US, to_us
 from fraud_platform.features.catalogue import FEATURE_NAMES
-from fraud_platform.features.online import Context, Event, compute_vector
-from fraud_platform.features.state import (
-    MERCHANT_LABELS,
-    USER_DAILY,
-    USER_RECENT,
-    MerchantLabels,
-    UserDaily,
-    UserRecent,
-    identifier_hash,
-)
+from fraud_platform.features.online import Event, compute_vector
+from fraud_platform.features.state import VIEWS, State, View, identifier_hash
 from fraud_platform.modelling.bundle import Manifest, point_champion_at, write_bundle
+from fraud_platform.online import open_store
 from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
+from fraud_platform_tests.valkey_server import Valkey
 from serving.app import create_app
+from serving.store_fault import Context
 
 NOW_US = to_us(NOW)
 
 
 def a_context(rng: random.Random) -> Context:
     """The state of some user and merchant shortly before NOW."""
-    times = sorted(NOW_US - rng.randrange(1, 3 * DAY_US) for _ in range(rng.randrange(1, 12)))
-    devices = [identifier_hash(f"device-{rng.randrange(3)}") for _ in times]
-    return Context(
-        user_recent=UserRecent(
-            timestamps_us=times,
-            amounts_cents=[rng.randrange(100, 100_000) for _ in times],
-            device_hashes=devices,
-            transaction_hashes=[rng.getrandbits(63) for _ in times],
-        ),
-        user_daily=UserDaily(
-            as_of_us=NOW_US - NOW_US % DAY_US,
-            last_timestamp_us=times[-1],
-            device_hashes=devices[:1],
-            device_last_us=times[:1],
-        ),
-        merchant_labels=MerchantLabels(
-            as_of_us=NOW_US - NOW_US % HOUR_US, labels=200, frauds=rng.randrange(60)
-        ),
-    )
+    return {view.name: _a_state(view, rng) for view in VIEWS}
+
+
+def _a_state(view: View, rng: random.Random) -> State:
+    count = rng.randrange(1, 12)
+    times = sorted(NOW_US - rng.randrange(1, 3 * DAY_US) for _ in range(count))
+    known: dict[str, Any] = {
+        "as_of_us": NOW_US - NOW_US % HOUR_US,
+        "timestamps_us": times,
+        "last_us": times,
+        "device_hashes": [identifier_hash(f"device-{rng.randrange(3)}") for _ in times],
+    }
+    state: dict[str, Any] = {}
+    for name, kind in view.fields.items():
+        drawn = [rng.randrange(100, 100_000) for _ in times]
+        floats = [value / 100 for value in drawn]
+        state[name] = known.get(name, floats if kind == "float64_list" else drawn)
+    return state
+
+
+def store_contexts(settings: Settings, contexts: dict[str, Context]) -> None:
+    """Writes the states of user-n and merchant-n for each n."""
+    for view in VIEWS:
+        rows = {f"{view.entity}-{n}": context[view.name] for n, context in contexts.items()}
+        with open_store(settings) as store:
+            store.write(view, rows, NOW)
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +68,7 @@ def contexts() -> dict[str, Context]:
 def stored(tmp_path_factory: pytest.TempPathFactory, contexts: dict[str, Context]) -> Settings:
     """Settings of a data directory with `contexts` in its online store; for reading only."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("stored"))
-    for view, entity in (
-        (USER_RECENT, "user"),
-        (USER_DAILY, "user"),
-        (MERCHANT_LABELS, "merchant"),
-    ):
-        rows = {f"{entity}-{n}": getattr(context, view.name) for n, context in contexts.items()}
-        write_view(settings, view, rows, NOW)
+    store_contexts(settings, contexts)
     return settings
 
 
@@ -132,6 +127,16 @@ def settings(tmp_path: Path, stored: Settings) -> Settings:
     """Settings of a data directory of the test's own, with a copy of the online store."""
     shutil.copytree(stored.online_store.parent, tmp_path / "feast")
     return Settings(data_dir=tmp_path, serving=Serving(poll_seconds=0.05))
+
+
+@pytest.fixture
+def in_redis(valkey: Valkey, tmp_path: Path, contexts: dict[str, Context]) -> Settings:
+    """Settings of a data directory of the test's own, its online store in Redis."""
+    settings = Settings(
+        data_dir=tmp_path, serving=Serving(poll_seconds=0.05), online=valkey.online()
+    )
+    store_contexts(settings, contexts)
+    return settings
 
 
 @pytest.fixture(scope="session")

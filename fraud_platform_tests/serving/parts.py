@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,9 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+
+from fraud_platform.features.state import VIEWS
+from serving.store_fault import Context
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 """The moment of the tests' transactions and rows: past, whatever the machine's clock says."""
@@ -20,6 +23,12 @@ Start = Callable[..., AbstractContextManager[Client]]
 
 GOOD = {"transaction_id": "t", "user_id": "u", "merchant_id": "m", "amount": 1.5}
 JSON = {"content-type": "application/json"}
+
+
+def paired(contexts: Mapping[str, Context], user: str, merchant: str) -> Context:
+    """The state of user-`user` and merchant-`merchant`."""
+    of = {"user": contexts[user], "merchant": contexts[merchant]}
+    return {view.name: of[view.entity][view.name] for view in VIEWS}
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> bool:

@@ -13,9 +13,12 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from fraud_platform.settings import Serving, Settings
+from fraud_platform.settings import Online, Secret, Serving, Settings
 from serving.run import serve
-serve(Settings(data_dir=Path(sys.argv[1]), serving=Serving(port=0, poll_seconds=0.02)))
+data_dir, store, redis_url = sys.argv[1:]
+online = Online(store=store, redis_url=Secret(redis_url))
+serving = Serving(port=0, poll_seconds=0.02)
+serve(Settings(data_dir=Path(data_dir), serving=serving, online=online))
 print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 """
 
@@ -25,9 +28,10 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self.log_file = settings.data_dir / "log"
+        store = [settings.online.store, settings.online.redis_url.reveal()]
         with self.log_file.open("w") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", PROGRAM, settings.data_dir],
+                [sys.executable, "-W", "error", "-c", PROGRAM, settings.data_dir, *store],
                 env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -1,106 +1,105 @@
-"""The store is read as Feast reads it; what cannot be read is a fault and an empty state."""
+"""A request reads what writers wrote; what cannot be read is a fault and an empty state."""
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from feature_repo.store import opened
-from feature_repo.write import write_view
-from fraud_platform.features.online import Context
-from fraud_platform.features.state import (
-    MERCHANT_LABELS,
-    USER_DAILY,
-    USER_RECENT,
-    VIEWS,
-    MerchantLabels,
-    UserDaily,
-    UserRecent,
-)
+from fraud_platform.features.state import VIEWS
+from fraud_platform.online import open_store
+from fraud_platform.online.feast_format import redis_fields, redis_key
 from fraud_platform.settings import Settings
-from fraud_platform_tests.serving.parts import NOW
-from serving import online_store
+from fraud_platform_tests.online.rows import ODD_IDS, a_state, extreme
+from fraud_platform_tests.serving.parts import NOW, paired
+from fraud_platform_tests.valkey_server import OwnValkeys, Valkey
+from serving import online_store, sqlite_reader
 from serving.online_store import OnlineStore, Reading
+from serving.store_fault import NOTHING_KNOWN, Context
 
-LEAST, MOST = -(2**63), 2**63 - 1
+RECENT = VIEWS[0]
 
 
-def readings(path: Path, *ids: tuple[str, str], deadline_s: float = 5.0) -> list[Reading]:
-    """What the store at a path says of users and merchants, one after the other."""
+@pytest.fixture(params=["sqlite", "redis"])
+def filled(request: pytest.FixtureRequest) -> Settings:
+    """Settings of an online store with `contexts`; every test that takes them runs on each kind."""
+    return request.getfixturevalue("settings" if request.param == "sqlite" else "in_redis")
 
-    async def read() -> list[Reading]:
-        store = OnlineStore(path, deadline_s)
+
+def readings(
+    settings: Settings, *ids: tuple[str, str], deadline_s: float = 5.0
+) -> list[Reading]:
+    """What the store says of users and merchants, one after the other."""
+
+    async def read(store: OnlineStore) -> list[Reading]:
+        return [await store.read(*pair) for pair in ids]
+
+    return with_store(settings, read, deadline_s)
+
+
+def with_store[R](
+    settings: Settings, use: Callable[[OnlineStore], Awaitable[R]], deadline_s: float = 5.0
+) -> R:
+    async def run() -> R:
+        store = OnlineStore(settings, deadline_s)
         try:
-            return [await store.read(*pair) for pair in ids]
+            return await use(store)
         finally:
-            store.close()
+            await store.close()
 
-    return asyncio.run(read())
+    return asyncio.run(run())
 
 
-def test_every_view_reads_as_feast_reads_it(stored: Settings, contexts: dict[str, Context]) -> None:
-    entities = [*contexts, "stranger"]
-    with opened(stored) as store:
-        by_view = {
-            view.name: store.get_online_features(
-                features=[f"{view.name}:{name}" for name in view.fields],
-                entity_rows=[{view.join_key: f"{view.entity}-{n}"} for n in entities],
-            ).to_dict()
-            for view in VIEWS
-        }
+def test_every_view_reads_as_it_was_written(
+    filled: Settings, contexts: dict[str, Context]
+) -> None:
+    pairs = list(zip(contexts, reversed(contexts), strict=True))
 
-    found = readings(stored.online_store, *((f"user-{n}", f"merchant-{n}") for n in entities))
+    found = readings(filled, *((f"user-{u}", f"merchant-{m}") for u, m in pairs))
 
-    for i, reading in enumerate(found):
-        assert reading.fault is None
+    assert found == [Reading(paired(contexts, u, m)) for u, m in pairs]
+
+
+def test_a_stranger_is_no_fault(filled: Settings) -> None:
+    assert readings(filled, ("stranger", "nowhere")) == [Reading(NOTHING_KNOWN)]
+
+
+def test_odd_ids_extreme_numbers_and_empty_lists_come_back(filled: Settings) -> None:
+    with open_store(filled) as store:
         for view in VIEWS:
-            state = msgspec.structs.asdict(getattr(reading.context, view.name))
-            # Feast has None for an entity that it does not know; here that is a stranger's state.
-            default = msgspec.structs.asdict(view.state())
-            feast = {name: by_view[view.name][name][i] for name in view.fields}
-            unknown = all(value is None for value in feast.values())
-            assert state == (default if unknown else feast)
-    assert found[-1].context == Context()
+            rows = dict.fromkeys(ODD_IDS, extreme(view))
+            store.write(view, rows | {"empty": a_state(view, length=0)}, NOW)
+
+    *odd, empty = readings(filled, *((odd, odd) for odd in ODD_IDS), ("empty", "empty"))
+
+    assert odd == [Reading({view.name: extreme(view) for view in VIEWS})] * len(ODD_IDS)
+    assert empty == Reading({view.name: a_state(view, length=0) for view in VIEWS})
 
 
-@pytest.mark.parametrize(
-    "entity", ["用户 7", "nul\x00id", "quote'\"id", "é" * 64, "e\u0301", "🂡", " "]
-)
-def test_odd_ids_extreme_numbers_and_empty_lists_come_back(tmp_path: Path, entity: str) -> None:
-    settings = Settings(data_dir=tmp_path)
-    recent = UserRecent(
-        timestamps_us=[LEAST, -1, MOST],
-        amounts_cents=[1, 0, MOST],
-        device_hashes=[LEAST, 0, MOST],
-        transaction_hashes=[-7, 7, LEAST],
-    )
-    labels = MerchantLabels(as_of_us=LEAST, labels=MOST, frauds=-1)
-    write_view(settings, USER_RECENT, {entity: recent, "other": UserRecent()}, NOW)
-    write_view(settings, USER_DAILY, {entity: UserDaily(as_of_us=-1)}, NOW)
-    write_view(settings, MERCHANT_LABELS, {entity: labels}, NOW)
+def test_a_user_known_to_one_view_only_has_that_state(filled: Settings) -> None:
+    with open_store(filled) as store:
+        store.write(VIEWS[1], {"new": a_state(VIEWS[1])}, NOW)
 
-    mine, other = readings(settings.online_store, (entity, entity), ("other", "é"))
-
-    daily = UserDaily(as_of_us=-1)
-    assert mine.context == Context(user_recent=recent, user_daily=daily, merchant_labels=labels)
-    assert other == Reading(Context())
+    assert readings(filled, ("new", "nowhere")) == [
+        Reading(NOTHING_KNOWN | {VIEWS[1].name: a_state(VIEWS[1])})
+    ]
 
 
-def test_a_user_known_to_one_view_only_has_that_state(settings: Settings) -> None:
-    write_view(settings, USER_DAILY, {"new": UserDaily(last_timestamp_us=5)}, NOW)
-
-    (found,) = readings(settings.online_store, ("new", "nowhere"))
-
-    assert found == Reading(Context(user_daily=UserDaily(last_timestamp_us=5)))
-
-
-def spoil(settings: Settings, statement: str, *values: object) -> None:
-    """Changes the stored rows behind Feast's back."""
-    with closing(sqlite3.connect(settings.online_store)) as connection, connection:
-        connection.execute(statement, values)
+def test_a_view_that_was_not_written_is_a_fault_and_no_stranger(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    for settings in (Settings(data_dir=tmp_path), valkey.settings(tmp_path)):
+        assert readings(settings, ("u", "m")) == [Reading(NOTHING_KNOWN, "missing")]
+        with open_store(settings) as store:
+            for view in VIEWS[1:]:
+                store.write(view, {}, NOW)
+            # As a stream does that goes on after the store was lost.
+            store.write(RECENT, {"u": a_state(RECENT)}, NOW, whole=False)
+            assert readings(settings, ("u", "m")) == [Reading(NOTHING_KNOWN, "missing")]
+            store.write(RECENT, {}, NOW)
+            assert readings(settings, ("v", "m")) == [Reading(NOTHING_KNOWN)]
 
 
 @pytest.mark.parametrize(
@@ -116,19 +115,44 @@ def spoil(settings: Settings, statement: str, *values: object) -> None:
 def test_values_that_cannot_be_are_a_fault_and_no_answer(
     settings: Settings, statement: str, value: object
 ) -> None:
-    spoil(settings, statement, value)
+    with closing(sqlite3.connect(settings.online_store)) as connection, connection:
+        connection.execute(statement, [value])
 
-    (found,) = readings(settings.online_store, ("user-3", "merchant-3"))
+    (found,) = readings(settings, ("user-3", "merchant-3"))
 
-    assert found == Reading(Context(), "unreadable")
+    assert found == Reading(NOTHING_KNOWN, "unreadable")
     assert found.reason == "the online store cannot be read; scored without history"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("HSET", b"\xff\xff\xff"),
+        ("HSET", b""),
+        ("HDEL",),
+        ("SET",),
+    ],
+    ids=["no ValueProto", "no value", "torn row", "no hash"],
+)
+def test_hashes_that_cannot_be_are_a_fault_and_no_answer(
+    in_redis: Settings, valkey: Valkey, command: tuple[str, ...]
+) -> None:
+    name, *value = command
+    with valkey.client() as client:
+        client.execute_command(name, redis_key("user_id", "user-3"), redis_fields(RECENT)[0], *value)
+
+    found = readings(in_redis, ("user-3", "merchant-3"), ("user-4", "merchant-3"))
+
+    assert [reading.fault for reading in found] == ["unreadable", None]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all" * 500], ids=["empty", "text"])
 def test_a_file_that_is_no_store_is_a_fault(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "store.db").write_bytes(content)
+    settings = Settings(data_dir=tmp_path)
+    settings.online_store.parent.mkdir()
+    settings.online_store.write_bytes(content)
 
-    (found,) = readings(tmp_path / "store.db", ("u", "m"))
+    (found,) = readings(settings, ("u", "m"))
 
     assert found.fault == ("unreadable" if content else "missing")
 
@@ -138,27 +162,99 @@ def test_a_locked_store_is_a_fault_within_the_deadline(settings: Settings) -> No
         writer.execute("PRAGMA locking_mode = EXCLUSIVE")
         writer.execute("BEGIN EXCLUSIVE")
 
-        (found,) = readings(settings.online_store, ("user-3", "merchant-3"), deadline_s=0.5)
+        (found,) = readings(settings, ("user-3", "merchant-3"), deadline_s=0.5)
 
-    assert found == Reading(Context(), "locked")
+    assert found == Reading(NOTHING_KNOWN, "locked")
 
 
 def test_a_replaced_store_is_read_from_then_on(settings: Settings, tmp_path: Path) -> None:
     other = Settings(data_dir=tmp_path / "other")
-    for view, state in ((USER_RECENT, UserRecent()), (MERCHANT_LABELS, MerchantLabels(labels=5))):
-        write_view(other, view, {"merchant-3": state}, NOW)
+    with open_store(other) as written:
+        for view in VIEWS:
+            written.write(view, {f"{view.entity}-3": a_state(view, 7)}, NOW)
 
-    async def read() -> list[Reading]:
-        store = OnlineStore(settings.online_store, 5.0)
+    async def read(store: OnlineStore) -> list[Reading]:
         before = await store.read("user-3", "merchant-3")
         other.online_store.replace(settings.online_store)
-        await asyncio.sleep(online_store.RECHECK_S * 1.5)
+        await asyncio.sleep(sqlite_reader.RECHECK_S * 1.5)
         return [before, *[await store.read("user-3", "merchant-3") for _ in range(4)]]
 
-    before, *after = asyncio.run(read())
+    before, *after = with_store(settings, read)
 
-    assert before.context.user_recent != UserRecent()
-    assert {reading.context.merchant_labels.labels for reading in after} == {5}
+    expected = Reading({view.name: a_state(view, 7) for view in VIEWS})
+    assert before.fault is None
+    assert before != expected
+    assert after == [expected] * 4
+
+
+def test_many_requests_at_once_share_a_few_connections(
+    in_redis: Settings, valkey: Valkey, contexts: dict[str, Context]
+) -> None:
+    numbers = [str(i % 20) for i in range(200)]
+
+    async def read(store: OnlineStore) -> tuple[list[Reading], int]:
+        found = await asyncio.gather(
+            *(store.read(f"user-{n}", f"merchant-{n}") for n in numbers)
+        )
+        with valkey.client() as client:
+            return found, len(client.client_list())
+
+    found, connections = with_store(in_redis, read)
+
+    assert found == [Reading(contexts[n]) for n in numbers]
+    assert connections <= 17  # with the one that asks
+
+
+def test_requests_beyond_what_can_be_served_are_refused_at_once(
+    own_valkey: OwnValkeys, tmp_path: Path
+) -> None:
+    server = own_valkey()
+    server.hang()
+
+    async def read(store: OnlineStore) -> list[Reading]:
+        return await asyncio.gather(*(store.read("u", "m") for _ in range(300)))
+
+    found = with_store(server.settings(tmp_path), read, deadline_s=0.3)
+    server.go_on()
+
+    assert sorted({str(reading.fault) for reading in found}) == ["busy", "late"]
+
+
+@pytest.mark.parametrize("login", [":wrong@", ""], ids=["wrong", "none"])
+def test_a_refused_login_is_a_fault_whose_log_shows_no_password(
+    login: str, own_valkey: OwnValkeys, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_valkey("hunter2")
+    online = server.online(f"redis://{login}127.0.0.1:{server.port}")
+
+    found = readings(Settings(data_dir=tmp_path, online=online), ("u", "m"))
+
+    assert found == [Reading(NOTHING_KNOWN, "unreadable")]
+    (record,) = caplog.records
+    fields = record.__dict__["fields"]
+    assert fields["store"] == f"127.0.0.1:{server.port}"
+    assert "AuthenticationError" in fields["cause"]
+    assert "wrong" not in str(fields).replace("wrong number", "")
+
+
+def test_a_redis_that_comes_back_is_read_at_once(own_valkey: OwnValkeys, tmp_path: Path) -> None:
+    server = own_valkey(appendonly="yes")
+    settings = server.settings(tmp_path)
+    with open_store(settings) as written:
+        for view in VIEWS:
+            written.write(view, {"x": a_state(view)}, NOW)
+
+    async def read(store: OnlineStore) -> list[Reading]:
+        before = await store.read("x", "x")
+        server.kill()
+        away = await store.read("x", "x")
+        server.start()
+        return [before, away, await store.read("x", "x")]
+
+    before, away, after = with_store(settings, read)
+
+    assert before == after == Reading({view.name: a_state(view) for view in VIEWS})
+    assert away == Reading(NOTHING_KNOWN, "missing")
 
 
 def test_a_fault_is_logged_when_it_comes_and_when_it_goes(
@@ -168,15 +264,14 @@ def test_a_fault_is_logged_when_it_comes_and_when_it_goes(
     caplog.set_level("INFO", "predictflow.serving")
     away = settings.online_store.rename(settings.online_store.with_name("away.db"))
 
-    async def read() -> None:
-        store = OnlineStore(settings.online_store, 5.0)
+    async def read(store: OnlineStore) -> None:
         for _ in range(3):
             await store.read("user-3", "merchant-3")
         away.rename(settings.online_store)
         for _ in range(3):
             await store.read("user-3", "merchant-3")
 
-    asyncio.run(read())
+    with_store(settings, read)
 
     assert [record.message for record in caplog.records] == [
         "online_store_fault",

@@ -10,9 +10,10 @@ import xgboost
 
 from fraud_platform.clock import to_us
 from fraud_platform.contracts.events import Transaction
-from fraud_platform.features.online import Context, Event, compute_vector
+from fraud_platform.features.online import Event, compute_vector
 from fraud_platform_tests.serving.parts import NOW, Client
 from serving.messages import PredictionRequest
+from serving.store_fault import NOTHING_KNOWN, Context
 
 
 def expected(model: Path, context: Context, amount_cents: int, device: str | None) -> float:
@@ -56,7 +57,7 @@ def test_a_strangers_payment_is_scored_as_a_strangers_and_not_degraded(
 
     answer = client.post("/predict", json=sent).json()
 
-    assert answer["fraud_probability"] == expected(models["1"], Context(), 12_990, None)
+    assert answer["fraud_probability"] == expected(models["1"], NOTHING_KNOWN, 12_990, None)
     assert not answer["degraded"]
 
 

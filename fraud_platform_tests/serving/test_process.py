@@ -15,13 +15,14 @@ from itertools import pairwise
 import pytest
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.features.online import Context, Event, compute_vector
+from fraud_platform.features.online import Event, compute_vector
 from fraud_platform.modelling.bundle import MODEL, point_champion_at
 from fraud_platform.settings import Serving, Settings
-from fraud_platform_tests.serving.parts import NOW, Client, Deploy, eventually
+from fraud_platform_tests.serving.parts import NOW, Client, Deploy, eventually, paired
 from fraud_platform_tests.serving.process import Process
 from serving.model import load_model, score
 from serving.run import serve
+from serving.store_fault import NOTHING_KNOWN, Context
 
 
 @pytest.fixture
@@ -92,15 +93,11 @@ def test_no_answer_mixes_two_models_while_they_are_swapped(
     event = Event(
         timestamp_us=int(NOW.timestamp() * 1e6), amount_cents=12_990, device_id="device-1"
     )
-    context = Context(
-        user_recent=contexts["3"].user_recent,
-        user_daily=contexts["3"].user_daily,
-        merchant_labels=contexts["4"].merchant_labels,
-    )
+    context = paired(contexts, "3", "4")
     possible = {
         (model.manifest.model_version, degraded, score(model.booster, compute_vector(event, seen)))
         for model in map(load_model, bundles)
-        for degraded, seen in ((False, context), (True, Context()))
+        for degraded, seen in ((False, context), (True, NOTHING_KNOWN))
     }
     assert len({probability for _, _, probability in possible}) == 4
     process = run(settings)

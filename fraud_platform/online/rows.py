@@ -1,0 +1,106 @@
+"""Rows of the online views as stored values, and back; a row that cannot be is told, not used."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from fraud_platform.features.state import State, View
+from fraud_platform.online.feast_format import Decode, Encode, value_encoder
+
+
+def check_rows(view: View, rows: Mapping[str, State]) -> None:
+    """Raises ValueError for a state whose fields are not the view's or do not fit together."""
+    expected = view.fields.keys()
+    parallel = parallel_fields(view)
+    for entity_id, state in rows.items():
+        if state.keys() != expected:
+            raise ValueError(
+                f"view {view.name}, {view.entity} {entity_id!r}: its fields are "
+                f"{', '.join(sorted(state))}; expected {', '.join(expected)}"
+            )
+        _check_lengths(view, state, parallel)
+
+
+def row_encoder(view: View) -> Callable[[str, State], list[bytes]]:
+    """The function that encodes the state of an entity, in the order of the view's fields.
+
+    It raises ValueError, naming entity and field, for a value that is not of the field's kind.
+    """
+    encoders: list[tuple[str, Encode]] = [
+        (name, value_encoder(kind)) for name, kind in view.fields.items()
+    ]
+
+    def encode(entity_id: str, state: State) -> list[bytes]:
+        name = ""
+        try:
+            return [encode_value(state[name]) for name, encode_value in encoders]
+        except (TypeError, ValueError) as error:
+            for name, encode_value in encoders:
+                try:
+                    encode_value(state[name])
+                except (TypeError, ValueError):
+                    break
+            raise ValueError(
+                f"view {view.name}, {view.entity} {entity_id!r}: {name} is {state[name]!r}; "
+                f"expected {view.fields[name]}"
+            ) from error
+
+    return encode
+
+
+def decoded_states(
+    views: Sequence[View], stored: Sequence[bytes | None], decode: Decode
+) -> Iterator[tuple[str, State]]:
+    """The states of an entity by view, from the stored values of all the views' fields in order.
+
+    A view without any value is empty. Raises ValueError for a row that is there in part, whose
+    lists differ in length, or whose values are of another kind.
+    """
+    start = 0
+    for view in views:
+        end = start + len(view.fields)
+        yield view.name, _state(view, stored[start:end], decode)
+        start = end
+
+
+def parallel_fields(view: View) -> list[list[str]]:
+    """Groups of a view's lists that have one place each for the same thing.
+
+    The ids that a user was seen with (`seen_device_hashes`, `seen_device_days`) go together, and
+    all others do.
+    """
+    lists = sorted(name for name, kind in view.fields.items() if kind != "int64")
+    named = sorted((_seen(name), name) for name in lists)
+    return [[name for _, name in group] for _, group in groupby(named, lambda pair: pair[0])]
+
+
+def _seen(name: str) -> str:
+    return name.rpartition("_")[0] if name.startswith("seen_") else ""
+
+
+def _state(view: View, stored: Sequence[bytes | None], decode: Decode) -> State:
+    missing = [name for name, raw in zip(view.fields, stored, strict=True) if raw is None]
+    if len(missing) == len(stored):
+        return view.empty
+    if missing:
+        raise ValueError(
+            f"view {view.name}: a row lacks {', '.join(missing)}; it was half written, or for "
+            "other features: write the view again"
+        )
+    state = {
+        name: decode(raw, kind)
+        for (name, kind), raw in zip(view.fields.items(), stored, strict=True)
+        if raw is not None
+    }
+    _check_lengths(view, state, parallel_fields(view))
+    return state
+
+
+def _check_lengths(view: View, state: State, parallel: list[list[str]]) -> None:
+    for names in parallel:
+        lengths = [len(state[name]) for name in names]  # pyright: ignore[reportArgumentType]
+        if min(lengths) != max(lengths):
+            raise ValueError(
+                f"view {view.name}: its lists have lengths "
+                + ", ".join(f"{name} {n}" for name, n in zip(names, lengths, strict=True))
+                + "; it was half written, or for other features: write the view again"
+            )
