@@ -24,7 +24,7 @@ from benchmarks import peers
 from fraud_platform.commands.simulate import write
 from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.features.offline import compute_features
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.ingest.landing import land_file
 from fraud_platform.ingest.mapping import FieldMap
 from fraud_platform.lake.days import LANDED_LABEL, attach_transactions, deduplicate

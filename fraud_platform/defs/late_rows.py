@@ -11,7 +11,7 @@ from fraud_platform.defs.online_features import online_features
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_labels import transaction_labels
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.counts import days_with_rows, landed_counts
 from fraud_platform.lake.late import TableDays, following_days, ranges, relabelled_days
 from fraud_platform.lake.store import Lake

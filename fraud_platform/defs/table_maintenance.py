@@ -10,7 +10,7 @@ from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRA
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.partitions import retry
 from fraud_platform.defs.resources import Platform
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.maintenance import MIB, Maintained, Rules, maintain
 from fraud_platform.modelling.bundle import manifests
 from fraud_platform.registry import Registry

@@ -14,7 +14,7 @@ from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.transaction_labels import transaction_labels
 from fraud_platform.features.catalogue import CATALOGUE, history_days, label_history_days
 from fraud_platform.features.offline import compute_features
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 
 # What the features of a day look back on; the online state looks back on the same.
 HISTORY = [

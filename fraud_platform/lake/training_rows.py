@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.dataset as ds
 
 from fraud_platform.contracts.tables import TRANSACTION_LABELS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.days import latest_labels
 from fraud_platform.lake.store import Lake
 

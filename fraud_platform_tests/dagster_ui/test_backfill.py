@@ -8,7 +8,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake, versions
 from fraud_platform_tests.dagster_ui.process import DagsterDev
 

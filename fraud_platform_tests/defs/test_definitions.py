@@ -17,7 +17,7 @@ from fraud_platform.contracts.tables import (
     Table,
 )
 from fraud_platform.definitions import defs
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.settings import Settings, load_settings
 
 # Marks, as `-W error` on the command line wins over filters in pyproject.toml, and pytest undoes

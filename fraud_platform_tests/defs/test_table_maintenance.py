@@ -9,7 +9,7 @@ import pytest
 
 from fraud_platform.contracts.tables import LANDED_EVENTS, TRANSACTION_LABELS
 from fraud_platform.definitions import defs
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.world import FIRST, LAST, MODEL, make

@@ -14,7 +14,7 @@ from fraud_platform.contracts.tables import (
     Table,
 )
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform_tests.world import FIRST, LAST, TABLES, land_files, make
 

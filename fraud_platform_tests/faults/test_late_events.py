@@ -14,7 +14,7 @@ from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.definitions import defs
 from fraud_platform.defs.resources import Platform
 from fraud_platform.features.state import VIEWS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.faults.late_world import LateWorld, land_parts, late_days_until

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform_tests.dagster_ui.process import CHECKOUT, DagsterDev, environment
 from fraud_platform_tests.faults.late_world import late_days_until

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform_tests.followers import lake, landed, to_end, transaction
 from fraud_platform_tests.kafka_broker import Topics
 from fraud_platform_tests.world import TABLES, land_files, make

@@ -5,7 +5,7 @@ import pytest
 
 from fraud_platform.clock import DAY_US, day_start_us
 from fraud_platform.contracts.tables import TRANSACTION_LABELS
-from fraud_platform.features.table import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake, versions
 from fraud_platform.lake.training_rows import READ, labelled_rows
 from fraud_platform_tests.lake.rows import D1, D2, D3, D4, label, payment, rows_of
