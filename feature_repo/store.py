@@ -47,8 +47,9 @@ def feature_store(settings: Settings) -> "FeatureStore":
         _ = store.registry  # connects
     except (ImportError, SQLAlchemyError) as error:
         # Without the URL, which holds a password; a driver's own text names host and database.
+        what = str(error).partition("\n")[0]
         raise PredictFlowError(
-            f"Feast's registry (setting online.registry_url): {str(error).partition('\n')[0]}; see that its database "
+            f"Feast's registry (setting online.registry_url): {what}; see that its database "
             "answers and that the driver in the URL is installed"
         ) from error
     return store
