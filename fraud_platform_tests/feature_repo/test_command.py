@@ -136,7 +136,7 @@ def test_the_file_for_redis_means_the_store_of_the_settings(
     online = Online(
         store="redis",
         redis_url=Secret("rediss://me:p,w@redis.example/1"),
-        registry_url=Secret("sqlite:///registry"),
+        registry_url=Secret(f"sqlite:///{tmp_path / 'registry'}"),
     )
     monkeypatch.setenv("PREDICTFLOW_ONLINE_REGISTRY_URL", online.registry_url.reveal())
     monkeypatch.setenv("FEAST_REDIS", connection_string(online))
