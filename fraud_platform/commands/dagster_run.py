@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fraud_platform import progress
@@ -75,22 +75,43 @@ def run(on: "dg.DagsterInstance", keys: "Sequence[dg.AssetKey]", first: date, la
     Each step is reported as progress. Raises PredictFlowError with the step's own words where one
     fails; what succeeded before it stays.
     """
+    tags = {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
+    return _run(on, keys, Ran(str(uuid4()), first, last), tags, {})
+
+
+def run_once(on: "dg.DagsterInstance", asset: str, config: Mapping[str, Any]) -> Ran:
+    """Materialises an asset that has no days, as `run` does, with its config."""
+    import dagster as dg  # noqa: PLC0415 - a second to import
+
+    today = datetime.now(UTC).date()
+    ran = Ran(str(uuid4()), today, today)
+    return _run(on, [dg.AssetKey(asset)], ran, {}, {asset: {"config": dict(config)}})
+
+
+def _run(
+    on: "dg.DagsterInstance",
+    keys: "Sequence[dg.AssetKey]",
+    ran: Ran,
+    tags: dict[str, str],
+    ops: dict[str, Any],
+) -> Ran:
     from fraud_platform.definitions import defs  # noqa: PLC0415 - loads every asset
 
     job = defs().resolve_implicit_global_asset_job_def()
-    run_id = str(uuid4())
-    ran = Ran(run_id, first, last)
-    on.add_event_listener(run_id, _reporter(ran))
+    on.add_event_listener(ran.run_id, _reporter(ran))
     result = job.execute_in_process(
         instance=on,
-        run_id=run_id,
+        run_id=ran.run_id,
         asset_selection=list(keys),
-        tags={
-            "dagster/asset_partition_range_start": first.isoformat(),
-            "dagster/asset_partition_range_end": last.isoformat(),
+        tags=tags,
+        run_config={
+            # The history keeps every message; the terminal shows progress instead.
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "ops": ops,
         },
-        # The history keeps every message; the terminal shows progress instead.
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if not result.success:

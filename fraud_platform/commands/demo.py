@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow.dataset as ds
 
 from fraud_platform.clock import from_us
-from fraud_platform.commands import console, simulate
+from fraud_platform.commands import console, dagster_run, simulate
 from fraud_platform.commands.dagster_run import dagster_environment
 from fraud_platform.commands.ingest import ingest
 from fraud_platform.commands.materialize import materialize
@@ -37,7 +37,10 @@ from fraud_platform.simulator import SimulatorConfig
 # 45 whole days and one more, whose transactions play the ones that come in today.
 WORLD = SimulatorConfig(start=date(2026, 3, 1), days=46)
 READY_SECONDS = 60
-TABLES = "raw_transactions,transaction_labels,transaction_features"
+TABLES = (
+    "raw_transactions,daily_tiles,transaction_habits,transaction_labels,label_tiles,"
+    "transaction_features"
+)
 MODEL = "online_features,fraud_model,evaluation_report,deployed_model"
 EVER = (date.min, date.max)
 _TRANSACTIONS = ds.field("kind") == "transaction"
@@ -96,6 +99,9 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
     last_whole = min(today, datetime.now(UTC).date() - timedelta(days=1))
     runs = materialize(settings, days[0], last_whole, TABLES)
     runs += materialize(settings, yesterday, yesterday, MODEL)
+    # As of the last day's first moment, when the payments of that day are asked about.
+    with dagster_run.instance(settings) as on:
+        runs.append(dagster_run.run_once(on, "online_labels", {"as_of": f"{today}T00:00:00Z"}))
     for one in runs:
         for step, seconds in one.seconds.items():
             stages.append(Stage(step, seconds, one.peak_mib[step]))

@@ -100,7 +100,7 @@ LABEL_RULES = (SCHEMA, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
 
 
 def check_frame(
-    frame: pl.DataFrame, model: type[pa.DataFrameModel], rules: Sequence[Rule]
+    frame: pl.DataFrame, model: type[pa.DataFrameModel] | pa.DataFrameSchema, rules: Sequence[Rule]
 ) -> list[Outcome]:
     """One outcome a rule, in the rules' order; failing rows carry their id and the value found."""
     try:

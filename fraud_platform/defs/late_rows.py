@@ -1,21 +1,27 @@
 """Rows landed late for days already made: which runs make them, and what follows, again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
 import msgspec
 
 from fraud_platform.clock import days_between
+from fraud_platform.defs.daily_tiles import daily_tiles
+from fraud_platform.defs.label_tiles import label_tiles
 from fraud_platform.defs.online_features import online_features
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.transaction_features import transaction_features
+from fraud_platform.defs.transaction_habits import transaction_habits
 from fraud_platform.defs.transaction_labels import transaction_labels
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.counts import days_with_rows, landed_counts
 from fraud_platform.lake.late import TableDays, following_days, ranges, relabelled_days
 from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Settings
+
+FEATURES = [daily_tiles, transaction_habits, label_tiles, transaction_features]
+"""What follows from transactions and labels, made in one run."""
 
 LATE_JOB, FOLLOWS_JOB = "late_transactions", "what_follows"
 
@@ -63,7 +69,7 @@ class Late:
     def _transactions(self) -> list[dg.RunRequest]:
         table = self._cursor.transactions
         days = self._fresh("transaction", table)
-        return _runs(LATE_JOB, raw_transactions, days, lambda day: self._mark(table, day))
+        return _runs(LATE_JOB, [raw_transactions], days, lambda day: self._mark(table, day))
 
     def _labels(self) -> list[dg.RunRequest]:
         """Label days with more labels landed, and those that speak of transactions made again."""
@@ -76,7 +82,7 @@ class Late:
         cause = transactions.last_record(remade)
         return _runs(
             FOLLOWS_JOB,
-            transaction_labels,
+            [transaction_labels],
             days,
             lambda day: f"{self._mark(table, day)}>{cause}",
         )
@@ -84,7 +90,7 @@ class Late:
     def _features(self, last_online: date | None) -> list[dg.RunRequest]:
         raw, labels = self._cursor.relabelled, self._cursor.labels.remade
         self._cursor.relabelled, self._cursor.labels.remade = set(), set()
-        following = following_days(raw, labels)
+        following = following_days(raw, labels, self._settings.labels.lookback_days)
         if not following:
             return []
         cause = max(
@@ -93,8 +99,8 @@ class Late:
         made = following.intersection(days_with_rows(self._lake, TRANSACTION_FEATURES))
         online = following.intersection([last_online])
         return [
-            *_runs(FOLLOWS_JOB, transaction_features, made, lambda _day: str(cause)),
-            *_runs(FOLLOWS_JOB, online_features, online, lambda _day: str(cause)),
+            *_runs(FOLLOWS_JOB, FEATURES, made, lambda _day: str(cause)),
+            *_runs(FOLLOWS_JOB, [online_features], online, lambda _day: str(cause)),
         ]
 
     def _fresh(self, kind: str, table: TableDays) -> list[date]:
@@ -109,18 +115,18 @@ class Late:
 
 def _runs(
     job: str,
-    asset: dg.AssetsDefinition,
+    assets: Sequence[dg.AssetsDefinition],
     days: Iterable[date],
     mark: Callable[[date], str],
 ) -> list[dg.RunRequest]:
     """One run for each range of days; the marks say in its key what the day is made again for."""
-    name = asset.key.to_user_string()
+    name = assets[-1].key.to_user_string()
     return [
         dg.RunRequest(
             run_key=f"{name} {first} to {last}: "
             + " ".join(dict.fromkeys(map(mark, days_between(first, last + timedelta(days=1))))),
             job_name=job,
-            asset_selection=[asset.key],
+            asset_selection=[asset.key for asset in assets],
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),

@@ -14,13 +14,20 @@ UNFINISHED = [
 daily_job = dg.define_asset_job(
     "daily",
     # A job has partitions of one kind, and landing has today's as well.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("ingestion"),
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.groups("ingestion")
+    - dg.AssetSelection.assets("online_labels"),
     description="Everything of one whole day, from its landed events to the deployed model.",
 )
 landing_job = dg.define_asset_job(
     "landing",
     selection=dg.AssetSelection.assets("landed_events"),
     description="What waits in the inbox and in Kafka, of any day.",
+)
+labels_job = dg.define_asset_job(
+    "online_labels_job",
+    selection=dg.AssetSelection.assets("online_labels"),
+    description="The label figures of the online store, as of the full hour.",
 )
 maintenance_job = dg.define_asset_job(
     "maintenance",
@@ -60,6 +67,16 @@ def table_maintenance_hourly(
     context: dg.ScheduleEvaluationContext,
 ) -> dg.RunRequest | dg.SkipReason:
     return _one_at_a_time(context, maintenance_job.name, dg.RunRequest())
+
+
+@dg.schedule(
+    job=labels_job,
+    cron_schedule="1 * * * *",
+    execution_timezone="UTC",
+    description="What is known of labels as of the full hour, for the service.",
+)
+def online_labels_hourly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    return _one_at_a_time(context, labels_job.name, dg.RunRequest())
 
 
 def _one_at_a_time(

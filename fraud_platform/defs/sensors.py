@@ -5,13 +5,12 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import msgspec
 
-from fraud_platform.defs.late_rows import FOLLOWS_JOB, LATE_JOB, Cursor, Late
+from fraud_platform.defs.late_rows import FEATURES, FOLLOWS_JOB, LATE_JOB, Cursor, Late
 from fraud_platform.defs.metadata import LANDED_ROWS
 from fraud_platform.defs.online_features import online_features
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.schedules import daily_job, unfinished
-from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_labels import transaction_labels
 from fraud_platform.lake.late import Made, TableDays
 
@@ -24,7 +23,7 @@ late_job = dg.define_asset_job(
 )
 follows_job = dg.define_asset_job(
     FOLLOWS_JOB,
-    selection=[transaction_labels, transaction_features, online_features],
+    selection=[transaction_labels, *FEATURES, online_features],
     description="Days made again because of late labels, or of transactions made again.",
 )
 

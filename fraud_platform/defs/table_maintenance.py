@@ -10,13 +10,13 @@ from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRA
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.partitions import retry
 from fraud_platform.defs.resources import Platform
-from fraud_platform.features.tables import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TABLES as FEATURE_TABLES
 from fraud_platform.lake.maintenance import MIB, Maintained, Rules, maintain
 from fraud_platform.modelling.bundle import manifests
 from fraud_platform.registry import Registry
 from fraud_platform.settings import Settings
 
-TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
+TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, *FEATURE_TABLES)
 # A fresh reader of landed_events goes through up to so many commits, some 0.2 s. A checkpoint every
 # 100, as elsewhere, would be 864 a day that each name all the files of a day.
 LANDED_CHECKPOINTS = 500

@@ -147,7 +147,7 @@ CATALOGUE = Catalogue(
         column="amount_log",
         window="30d",
         unit="ln(1 + currency)",
-        meaning="Mean of amount_log over the user's transactions in the last 30 days.",
+        meaning="Mean of the user's amount_log over the last 30 days.",
         missing="no transaction of the user in the last 30 days",
     ),
     WindowAggregate(
@@ -157,7 +157,7 @@ CATALOGUE = Catalogue(
         column="amount_log",
         window="30d",
         unit="ln(1 + currency)",
-        meaning="Standard deviation of amount_log over the user's transactions in the last 30 days.",
+        meaning="Standard deviation of the user's amount_log over the last 30 days.",
         missing="fewer than two transactions of the user in the last 30 days",
     ),
     Ratio(
@@ -192,7 +192,7 @@ CATALOGUE = Catalogue(
         window="24h",
         where=LARGE,
         unit="transactions",
-        meaning="Transactions of the user in the last 24 hours that were over 2.5 times their mean by then.",
+        meaning="Transactions of the user in the last 24 hours over 2.5 times their mean.",
     ),
     WindowAggregate(
         name="user_large_count_3d",
@@ -201,7 +201,7 @@ CATALOGUE = Catalogue(
         window="3d",
         where=LARGE,
         unit="transactions",
-        meaning="Transactions of the user in the last 3 days that were over 2.5 times their mean by then.",
+        meaning="Transactions of the user in the last 3 days over 2.5 times their mean.",
     ),
     WindowAggregate(
         name="user_large_count_14d",
@@ -210,7 +210,7 @@ CATALOGUE = Catalogue(
         window="14d",
         where=LARGE,
         unit="transactions",
-        meaning="Transactions of the user in the last 14 days that were over 2.5 times their mean by then.",
+        meaning="Transactions of the user in the last 14 days over 2.5 times their mean.",
     ),
     TimeSinceLast(
         name="time_since_large",
@@ -218,7 +218,7 @@ CATALOGUE = Catalogue(
         within="30d",
         where=LARGE,
         unit="seconds",
-        meaning="Time since the user's last transaction over 2.5 times their mean by then.",
+        meaning="Time since the user's last transaction over 2.5 times their mean.",
         missing="none in the last 30 days",
     ),
     TimeSinceLast(
@@ -271,7 +271,7 @@ CATALOGUE = Catalogue(
         prior_rate=0.01,
         prior_weight=20.0,
         unit="share, 0 to 1",
-        meaning="Share of fraud among the merchant's labels of the last 28 days whose amount the user's habit explains.",
+        meaning="The same share, of payments that were usual for their user.",
     ),
     FraudRun(
         name="merchant_fraud_run",
@@ -279,7 +279,7 @@ CATALOGUE = Catalogue(
         window="30d",
         where=UNEXPLAINED,
         unit="labels",
-        meaning="Frauds of the merchant known since its last label that says legitimate, among amounts that the user's habit explains.",
+        meaning="Frauds of the merchant since its last legitimate label, of usual payments.",
     ),
     FraudRun(
         name="merchant_fraud_run_age",
@@ -298,7 +298,7 @@ CATALOGUE = Catalogue(
         of="legitimate",
         where=UNEXPLAINED,
         unit="seconds",
-        meaning="Time since a label that says legitimate was last known of the merchant, among amounts that the user's habit explains.",
+        meaning="Time since the merchant's last legitimate label, of usual payments.",
         missing="none known in the last 30 days",
     ),
 )

@@ -1,7 +1,7 @@
 """Figures of one event: their value as a float, and the integer that sums are made of.
 
-Each is given twice, as SQL and as Python, which must agree to the bit on every engine. A division is
-IEEE division of two doubles; a logarithm, whose last bit engines differ in, is rounded to four
+Each is given twice, as SQL and as Python, which must agree to the bit on every engine. A division
+is IEEE division of two doubles; a logarithm, whose last bit engines differ in, is rounded to four
 decimals at once.
 """
 
@@ -21,7 +21,10 @@ _MOST, _COARSE_MOST = 10**13, 10**7
 """Where the integer of a feature ends, so that no sum of them leaves 64 bits."""
 
 _AMOUNT = "CAST(amount_cents AS DOUBLE) / CAST(100 AS DOUBLE)"
-_LOG = f"CAST(FLOOR(LN(CAST(1 AS DOUBLE) + {_AMOUNT}) * CAST({LOG_SCALE} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT)"
+_LOG = (
+    f"CAST(FLOOR(LN(CAST(1 AS DOUBLE) + {_AMOUNT}) * CAST({LOG_SCALE} AS DOUBLE) "
+    "+ CAST(0.5 AS DOUBLE)) AS BIGINT)"
+)
 _HOUR = f"CAST((timestamp_us % {DAY_US} - timestamp_us % {HOUR_US}) / {HOUR_US} AS BIGINT)"
 # The epoch was a Thursday, day 3 of the week.
 _WEEKDAY = (
@@ -82,9 +85,10 @@ def integer_sql(column: str) -> str:
         return _INTEGER_SQL[column][0]
     most = _limit(column)
     feature = base_column(column)
+    scaled = f"{feature} * CAST({scale_of(column)} AS DOUBLE)"
     # GREATEST and LEAST pass over nulls.
     return (
-        f"CASE WHEN {feature} IS NOT NULL THEN CAST(FLOOR(GREATEST(LEAST({feature} * CAST({scale_of(column)} AS DOUBLE), "
+        f"CASE WHEN {feature} IS NOT NULL THEN CAST(FLOOR(GREATEST(LEAST({scaled}, "
         f"CAST({most} AS DOUBLE)), CAST(-{most} AS DOUBLE)) + CAST(0.5 AS DOUBLE)) AS BIGINT) END"
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from typing import Protocol
 
 import duckdb
 import polars as pl
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from fraud_platform.clock import day_start_us
+from fraud_platform.contracts.tables import Table
+from fraud_platform.features.measures import Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql import (
     event_tiles_sql,
@@ -17,9 +20,19 @@ from fraud_platform.features.sql import (
     habits_sql,
     label_tiles_sql,
 )
-from fraud_platform.features.measures import Tiles
 
-Rows = ds.Dataset | pa.Table | pl.DataFrame
+
+class Files(Protocol):
+    """Parquet files below folders such as `event_date=2026-03-01`, of a table that may be empty."""
+
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+
+    @property
+    def table(self) -> Table: ...
+
+
+Rows = ds.Dataset | pa.Table | pl.DataFrame | Files
 Relations = Mapping[str, Rows]
 """Rows by the name of their relation; lake rows carry `event_date`, of which tiles get `day`."""
 
@@ -85,13 +98,29 @@ def _connected(relations: Relations, start: date, end: date) -> Iterator[duckdb.
             f"CAST({day_start_us(end)} AS BIGINT) AS end_us"
         )
         for name, rows in relations.items():
-            given = rows.to_arrow() if isinstance(rows, pl.DataFrame) else rows
-            if name.endswith("tiles") and "hour_us" not in given.schema.names:
-                connection.register(f"{name}_rows", given)
-                connection.execute(
-                    f"CREATE VIEW {name} AS SELECT *, "
-                    f"CAST(event_date - DATE '1970-01-01' AS BIGINT) AS day FROM {name}_rows"
-                )
-            else:
-                connection.register(name, given)
+            source, names = _registered(connection, f"{name}_rows", rows)
+            # Tiles carry their day as a number, which windows are counted in.
+            columns = "*" if "timestamp_us" in names else f"*, {_DAY_NUMBER} AS day"
+            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}")
         yield connection
+
+
+_DAY_NUMBER = "CAST(event_date - DATE '1970-01-01' AS BIGINT)"
+
+
+def _registered(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: Rows
+) -> tuple[str, list[str]]:
+    """What to select from, and its columns."""
+    if isinstance(rows, pl.DataFrame):
+        rows = rows.to_arrow()
+    if isinstance(rows, ds.Dataset | pa.Table):
+        connection.register(name, rows)
+        return name, list(rows.schema.names)
+    names = list(rows.table.schema.names)
+    if not rows.paths:
+        connection.register(name, rows.table.schema.empty_table())
+        return name, names
+    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in rows.paths)
+    options = "hive_partitioning = true, hive_types = {'event_date': DATE}, union_by_name = true"
+    return f"read_parquet([{paths}], {options})", names

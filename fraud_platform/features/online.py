@@ -32,7 +32,7 @@ _Value = Callable[[Past, _Values], float]
 
 
 def compile_online(catalogue: Catalogue, names: tuple[str, ...] | None = None) -> Compute:
-    """The function that gives the features `names` (by default all) of an event, NaN for missing."""
+    """The function that gives an event's features `names` (by default all), NaN for missing."""
     wanted = catalogue.names if names is None else names
     steps = [(name, _value(catalogue, catalogue[name])) for name in catalogue.in_order(wanted)]
 
@@ -98,20 +98,22 @@ def _aggregate(catalogue: Catalogue, feature: WindowAggregate) -> _Value:
         case "sum":
             return lambda past, _: float(figures(past)[0]) / scale
         case "mean":
-            return lambda past, _: _mean(*figures(past), scale)
+            return lambda past, _: _mean(figures(past), scale)
         case "std":
-            return lambda past, _: _deviation(*map(float, figures(past)), scale)
+            return lambda past, _: _deviation(figures(past), scale)
         case _:
             return lambda past, _: (
                 float(figure) / scale if (figure := figures(past)[0]) != nothing else math.nan
             )
 
 
-def _mean(n: int, total: int, scale: int) -> float:
+def _mean(figures: list[int], scale: int) -> float:
+    n, total = figures
     return float(total) / float(n * scale) if n else math.nan
 
 
-def _deviation(n: float, total: float, squares: float, scale: int) -> float:
+def _deviation(figures: list[int], scale: int) -> float:
+    n, total, squares = map(float, figures)
     if n < 2:
         return math.nan
     return math.sqrt(max(n * squares - total * total, 0.0) / (n * (n - 1.0))) / scale

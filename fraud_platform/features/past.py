@@ -47,9 +47,10 @@ class Past:
         self.event = event
         self.now = event.timestamp_us
         self.today = self.now // DAY_US
+        # A view's fields are integers and lists of them; which is which, the view says.
         self._context: Mapping[str, Mapping[str, Any]] = context
-        self._recent = context.get("user_recent", _NOTHING)
-        self._times: list[int] = self._recent.get("timestamps_us", ())
+        self._recent = self._view("user_recent")
+        self._times: list[int] = self._recent.get("timestamps_us", [])
         self._end = bisect_left(self._times, self.now)
         daily = self._view("user_daily")
         self._tiles_until = min(daily.get("as_of_us", 0) // DAY_US, self.today)

@@ -109,6 +109,11 @@ class Catalogue:
                 feature.days_of(feature.within)
             case LabelFeature():
                 feature.days_of(feature.window)
+                if isinstance(feature, FraudRun) and feature.maturity:
+                    raise CatalogueError(
+                        f"feature {feature.name}: a run is of labels as they were known; "
+                        "leave maturity out"
+                    )
 
     def _is_label(self, name: str) -> bool:
         feature = self._by_name[name]
@@ -285,6 +290,16 @@ class Catalogue:
         """Full days of transactions before a day that its features can depend on."""
         own = max((_days(f) for f in self.features if not isinstance(f, LabelFeature)), default=0)
         return max(own, 1 if self.slides else 0)
+
+    def followed_by_days(self, label_lookback_days: int) -> int:
+        """For how many days after a day of transactions features can depend on it.
+
+        By way of the habits that others look back on, and of labels that speak of those.
+        """
+        if not self.looked_back:
+            return self.history_days
+        by_labels = label_lookback_days + self.label_history_days
+        return self.history_days + max(self.history_days, by_labels)
 
     @cached_property
     def label_history_days(self) -> int:

@@ -3,7 +3,7 @@
 Each function gives a frame with a view's rows: its join key, then its fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -20,6 +20,9 @@ from fraud_platform.features.state import (
     identifier_hash,
     related_fields,
 )
+
+_SLICE = 20_000
+"""Rows turned into Python's lists at a time."""
 
 _DAY = pl.col("event_date").cast(pl.Int32).cast(pl.Int64)
 
@@ -53,7 +56,7 @@ def daily_rows(
 
     `tiles` are rows of the tables that the catalogue names, by table, as far back as it looks.
     """
-    before = _DAY < as_of_us // DAY_US
+    before = as_of_us // DAY_US > _DAY
     by_day: pl.DataFrame | None = None
     for table in (t for level in (1, 2) if (t := catalogue.event_tiles(key, level))):
         found = tiles[table.name].filter(before).with_columns(day=_DAY)
@@ -71,7 +74,7 @@ def daily_rows(
             ),
             on=key,
             how="left",
-        )
+        ).with_columns(pl.col(related_fields(other)).fill_null(pl.lit([], pl.List(pl.Int64))))
     return rows
 
 
@@ -92,13 +95,45 @@ def label_rows(catalogue: Catalogue, key: Key, tiles: pl.DataFrame, as_of_us: in
     return _listed(by_day, key, table.measures, as_of_us)
 
 
-def states(view: View, rows: pl.DataFrame) -> dict[str, State]:
-    """The states in a frame of a view's rows, by id."""
-    fields = list(view.fields)
-    return {
-        row[0]: dict(zip(fields, row[1:], strict=True))
-        for row in rows.select(view.join_key, *fields).iter_rows()
-    }
+class FrameStates(Mapping[str, State]):
+    """The states in a frame of a view's rows, by id; made as they are gone through."""
+
+    def __init__(self, view: View, rows: pl.DataFrame) -> None:
+        self._fields = list(view.fields)
+        self._rows = rows.select(view.join_key, *self._fields)
+
+    def __len__(self) -> int:
+        return self._rows.height
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows.to_series(0))
+
+    def __getitem__(self, entity_id: str) -> State:
+        for _, state in self._states(self._rows.filter(self._rows.to_series(0) == entity_id)):
+            return state
+        raise KeyError(entity_id)
+
+    def items(self) -> ItemsView[str, State]:
+        return _Items(self)
+
+    def pairs(self) -> Iterator[tuple[str, State]]:
+        for part in self._rows.iter_slices(_SLICE):
+            yield from self._states(part)
+
+    def _states(self, rows: pl.DataFrame) -> Iterator[tuple[str, State]]:
+        # Column by column: a row at a time costs five times as much.
+        columns = [column.to_list() for column in rows.get_columns()]
+        for entity_id, *values in zip(*columns, strict=True):
+            yield entity_id, dict(zip(self._fields, values, strict=True))
+
+
+class _Items(ItemsView[str, State]):
+    """Goes through the frame once, where the inherited one would look each id up."""
+
+    _mapping: FrameStates
+
+    def __iter__(self) -> Iterator[tuple[str, State]]:
+        return self._mapping.pairs()
 
 
 def _event_tables(catalogue: Catalogue, key: Key) -> list[Tiles]:

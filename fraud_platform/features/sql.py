@@ -8,8 +8,8 @@ summed is an integer, divided once at the end. The relations that a statement re
 - `transactions`: transaction_id, timestamp_us, user_id, merchant_id, device_id, amount_cents, with
   the day before where a window slides; for the features also the columns that `habits_sql` made.
 - tables of tiles, each with `day` (days since 1970) or `hour_us`, its key and its measures.
-- `labels`: transaction_id, timestamp_us, labelled_at_us, user_id, merchant_id, amount_cents,
-  is_fraud.
+- `labels`: event_date (the day from which it was known), transaction_id, timestamp_us,
+  labelled_at_us, user_id, merchant_id, amount_cents, is_fraud.
 """
 
 from fraud_platform.clock import DAY_US, HOUR_US
@@ -81,7 +81,7 @@ def label_tiles_sql(catalogue: Catalogue, tiles: Tiles) -> str:
     )
     columns = ["label.timestamp_us", "label.labelled_at_us", "label.amount_cents"]
     labelled = (
-        f"labelled AS (\n  SELECT label.{tiles.key}, "
+        f"labelled AS (\n  SELECT label.event_date, label.{tiles.key}, "
         + ", ".join([*columns, *habits])
         + ", CASE WHEN label.is_fraud THEN 1 ELSE 0 END AS fraud\n  FROM labels AS label"
         + f"{join}\n  WHERE label.{tiles.key} IS NOT NULL\n)"
@@ -90,10 +90,10 @@ def label_tiles_sql(catalogue: Catalogue, tiles: Tiles) -> str:
     figures = [f"CAST({m.reduce.upper()}({m.name}) AS BIGINT) AS {m.name}" for m in measures]
     return (
         f"WITH {labelled}\nSELECT "
-        + ",\n  ".join([tiles.key, "hour_us", *figures])
+        + ",\n  ".join(["event_date", tiles.key, "hour_us", *figures])
         + "\nFROM (\n"
         + "\n  UNION ALL\n".join(parts)
-        + f"\n) AS known\nGROUP BY {tiles.key}, hour_us"
+        + f"\n) AS known\nGROUP BY event_date, {tiles.key}, hour_us"
     )
 
 
@@ -121,7 +121,7 @@ def _matured(tiles: Tiles, measures: list[LabelMeasure], maturity: int) -> str:
         f"{_per_label(m, known) if m in mine else 'CAST(NULL AS BIGINT)'} AS {m.name}"
         for m in measures
     ]
-    columns = ",\n    ".join([tiles.key, f"{hour} AS hour_us", *figures])
+    columns = ",\n    ".join(["event_date", tiles.key, f"{hour} AS hour_us", *figures])
     return f"  SELECT {columns}\n  FROM {source}"
 
 

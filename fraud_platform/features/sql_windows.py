@@ -1,4 +1,4 @@
-"""SQL for the windows: every figure that a feature needs of the past, as a column beside the event."""
+"""SQL for the windows: each figure that a feature needs of the past, as a column of the event."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -239,7 +239,7 @@ class Windows:
     def _runs(
         self, tiles: Tiles, hours: str, figures: list[_Figure], known: dict[str, str]
     ) -> None:
-        """Frauds known after the last legitimate label: a second look at the tiles, from there on."""
+        """Frauds known after the last legitimate label: a second look at the tiles, from there."""
         key, name = tiles.key, f"{tiles.name}_runs"
         begins = {f"{known[_begin(f)]} AS {_begin(f)}" for f in figures}
         joins = "\n  ".join(

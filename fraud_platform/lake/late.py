@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.catalogue import history_days, label_history_days
+from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.lake.store import Lake
 
 _ATTACHED = ["timestamp_us", "user_id", "merchant_id", "amount_cents"]
@@ -109,9 +109,14 @@ def relabelled_days(lake: Lake, raw_days: set[date], lookback_days: int) -> set[
     return set(changed["event_date"])
 
 
-def following_days(raw_days: Iterable[date], label_days: Iterable[date]) -> set[date]:
-    """Days whose features look back on one of these days, the days themselves included."""
-    reaches = ((raw_days, history_days()), (label_days, label_history_days()))
+def following_days(
+    raw_days: Iterable[date], label_days: Iterable[date], lookback_days: int
+) -> set[date]:
+    """Days whose features depend on one of these days, the days themselves included."""
+    reaches = (
+        (raw_days, CATALOGUE.followed_by_days(lookback_days)),
+        (label_days, CATALOGUE.label_history_days),
+    )
     return {
         day + timedelta(days=after)
         for days, reach in reaches

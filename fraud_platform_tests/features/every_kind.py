@@ -69,6 +69,6 @@ EVERY_KIND = Catalogue(
     TimeSinceLabel(name="since_legitimate", window="14d", of="legitimate", where=UNEXPLAINED, **MERCHANT),
     FraudRun(name="run", window="28d", **MERCHANT),
     FraudRun(name="run_age", window="14d", of="age", where=UNEXPLAINED, **MERCHANT),
-    FraudRun(name="mature_run", window="5d", maturity=2, **USER),
+    FraudRun(name="user_run", window="5d", **USER),
     TimeSinceLabel(name="since_label", window="28d", of="labels", **USER),
 )  # fmt: skip

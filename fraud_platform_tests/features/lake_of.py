@@ -1,10 +1,10 @@
-"""A history taken through the SQL, as the assets do it, and the online state made from its tiles."""
+"""A history taken through the SQL, as the assets do it."""
 
 from datetime import date, timedelta
 
 import polars as pl
 
-from fraud_platform.clock import DAY_US, day_of
+from fraud_platform.clock import day_of
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.features.offline import (
     compute_event_tiles,
@@ -70,12 +70,8 @@ def tables(
             made[tiles.name] = compute_event_tiles(tiles, made["transactions"], start, end)
         if tiles := catalogue.label_tiles(key):
             found = compute_label_tiles(catalogue, tiles, labels, made["transactions"], start, end)
-            made[tiles.name] = found.with_columns(event_date=_day_of_hour())
+            made[tiles.name] = found
     return made
-
-
-def _day_of_hour() -> pl.Expr:
-    return pl.date(1970, 1, 1) + pl.duration(days=pl.col("hour_us") // DAY_US)
 
 
 def vectors(catalogue: Catalogue, made: Frames, start: date, days: int) -> dict[str, list[float]]:

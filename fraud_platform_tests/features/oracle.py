@@ -102,7 +102,7 @@ class Oracle:
                 else (100, [p.amount_cents for p in past])
             )
         scale = 1 if feature.column in ("hour_of_day", "day_of_week") else 10_000
-        if feature.column in self.features and feature.column not in ("hour_of_day",):
+        if feature.column in self.features and feature.column != "hour_of_day":
             scale = 100 if rough else 10_000
         values = [self.value(feature.column, p) for p in past]
         return scale, [math.floor(v * scale + 0.5) for v in values if not math.isnan(v)]

@@ -1,0 +1,35 @@
+"""What the assets made of the catalogue share: going through a range part by part."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from fraud_platform import progress
+from fraud_platform.features.measures import Tiles
+from fraud_platform.features.tables import tile_table
+from fraud_platform.lake.store import Lake
+
+
+def parts_of(
+    context: dg.AssetExecutionContext, parts: Iterable[tuple[date, date]], end: date
+) -> Iterator[tuple[date, date]]:
+    """The parts of a run's range; says how far it is when each is done."""
+    name, total, done = context.asset_key.to_user_string(), 0, 0
+    for first, after in parts:
+        total = total or (end - first).days
+        yield first, after
+        done += (after - first).days
+        progress.report(name, done, total)
+
+
+def write_tiles(
+    lake: Lake, start: date, end: date, made: Mapping[Tiles, pl.DataFrame]
+) -> Counter[str]:
+    """Replaces the days of each table of tiles; the rows written, by table."""
+    for tiles, frame in made.items():
+        table = tile_table(tiles)
+        lake.replace_days(table, start, end, frame.select(table.schema.names))
+    return Counter({tiles.name: frame.height for tiles, frame in made.items()})

@@ -1,0 +1,1 @@
+"""What is watched: that online and offline features agree."""
