@@ -45,6 +45,13 @@ class Parity:
     def differing(self) -> int:
         return sum(self.by_feature.values())
 
+    def add(self, other: "Parity") -> None:
+        """Takes up what was compared elsewhere."""
+        self.vectors += other.vectors
+        for name, differing in other.by_feature.items():
+            self.by_feature[name] = self.by_feature.get(name, 0) + differing
+        self.first = [*self.first, *other.first][:20]
+
     def compare(self, ids: Sequence[str], offline: np.ndarray, online: np.ndarray) -> None:
         """Takes up vectors by features of both sides; a missing value is NaN."""
         self.vectors += len(ids)
