@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
+from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, topics
-from fraud_platform.cli_options import POSITIVE, as_json
+from fraud_platform.cli_options import DAY, POSITIVE, as_json
 from fraud_platform.cli_quarantine import quarantine
 from fraud_platform.errors import PredictFlowError
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 class _Group(click.Group):
@@ -57,6 +56,7 @@ def main() -> None:
 main.add_command(topics)
 main.add_command(kafka)
 main.add_command(quarantine)
+main.add_command(features)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -79,3 +80,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         shown.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
     console.print(shown)
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal would obey: control characters and rich's markup."""
+    printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escape("".join(printable))
