@@ -76,7 +76,9 @@ def _whereabouts(lake: Lake, features: Table, transaction_id: str) -> str:
 def _quarantined(lake: Lake, transaction_id: str) -> str | None:
     """Rejected records are kept as bytes, so what is looked for is the id as a word of them."""
     escaped = re.escape(transaction_id)
-    named = pc.match_substring_regex(ds.field("raw"), rf"(^|[^\w-]){escaped}($|[^\w-])")
+    # PyArrow makes its functions when it is imported, where pyright doesn't see them.
+    match = pc.match_substring_regex  # pyright: ignore[reportAttributeAccessIssue]
+    named = match(ds.field("raw"), rf"(^|[^\w-]){escaped}($|[^\w-])")
     rejected = lake.read(
         LANDED_EVENTS, *_EVER, columns=[*KEY], where=(ds.field("kind") == "rejected") & named
     )

@@ -34,9 +34,9 @@ Let t be the time of the transaction.
 - **Exact figures.** Money is whole cents inside, and everything that is summed is an integer,
   divided once at the end: the lake and the service give the same bits. Here amounts are in the
   currency.
-- **Missing values** are null in the lake and NaN in the model's input; XGBoost learns which way they
-  go. A count or a sum of nothing is 0. Where a feature can be missing, its declaration says when,
-  and a day that breaks this isn't written.
+- **Missing values** are null in the lake and NaN in the model's input; XGBoost learns which way
+  they go. A count or a sum of nothing is 0. Where a feature can be missing, its declaration says
+  when, and a day that breaks this isn't written.
 
 The service reads four kinds of views: `user_recent` (the payments of the last 72 h), `user_daily`
 and `merchant_daily` (sums by day), and `merchant_labels` or `user_labels` (sums over labels by day,
@@ -71,10 +71,11 @@ _ADDING = """\
      --select daily_tiles,transaction_habits,label_tiles,transaction_features
    ```
 
-   Where one is missing, `transaction_features` says which days of which table. Then write the online
-   state with `--select online_features`; `online_labels` runs every hour.
-4. Train a model on it: `predictflow materialize --from LAST --to LAST --select fraud_model+`. A
-   deployed model goes on with the features that it was trained on until the new one passes the gate.
+   Where one is missing, `transaction_features` says which days of which table. Then write the
+   online state with `--select online_features`; `online_labels` runs every hour.
+4. Train a model on it: `predictflow materialize --from LAST --to LAST --select fraud_model+`. The
+   deployed model goes on with the features that it was trained on until the new one passes the
+   gate.
 """
 
 

@@ -58,12 +58,12 @@ class Explanation(msgspec.Struct, kw_only=True):
     recomputed: float | None
     says: str
     payments: list[Payment] = []
-    """The last ones of the window."""
+    """Of the window those that the value is of, or the last ones."""
     columns: list[str] = []
     """What of the payments matters beside time and amount."""
     full_days: FullDays | None = None
     labels: list[Label] = []
-    """The last ones known in the window."""
+    """The last ones known in the window, of the verdict that counts."""
     needs: dict[str, float | None] = {}
     faults: list[str] = []
     """What doesn't hold; empty where all is well."""
@@ -132,7 +132,7 @@ def _from_payments(feature: Feature, sources: Sources) -> Explanation:
     seen = sources.payments_in(feature)
     mine = [payment for payment in seen if payment.holds(where)]
     made = _new(_figure(feature, mine, sources.payment), _payments_say(feature, mine, seen))
-    made.payments = mine[-SHOWN:]
+    made.payments = _telling(feature, mine, sources.payment)
     looked_at = [getattr(feature, "column", None), where and where.column]
     looked_at += [getattr(feature, "other", None)]
     made.columns = [name for name in dict.fromkeys(looked_at) if name and name != "amount"]
@@ -149,6 +149,21 @@ def _payments_say(feature: Feature, mine: Sequence[Payment], seen: Sequence[Paym
     if mine:
         says += f": {moment(mine[0].timestamp_us)} to {moment(mine[-1].timestamp_us)}"
     return says
+
+
+def _telling(feature: Feature, mine: Sequence[Payment], now: Payment) -> list[Payment]:
+    """The payments to list: those that the value is of, or else the last ones."""
+    match feature:
+        case TimeSinceFirst():
+            return list(mine[:SHOWN])
+        case FirstSeen(other=other):
+            same = [p for p in mine if getattr(p, other) == getattr(now, other)]
+            return (same or list(mine))[-SHOWN:]
+        case WindowAggregate(aggregate="max" | "min" as aggregate, column=str(column)):
+            having = [p for p in mine if p.integer(column) is not None]
+            ordered = sorted(having, key=lambda p: p.integer(column) or 0)
+            return ordered[:SHOWN] if aggregate == "min" else ordered[-SHOWN:]
+    return list(mine[-SHOWN:])
 
 
 def _figure(feature: Feature, mine: Sequence[Payment], now: Payment) -> float | None:
@@ -223,6 +238,9 @@ def _from_labels(feature: LabelFeature, sources: Sources) -> Explanation:
         _label_figure(feature, labels, sources.payment.timestamp_us),
         _labels_say(feature, labels),
     )
+    verdict = {"frauds": True, "legitimate": False}.get(getattr(feature, "of", ""))
+    if isinstance(feature, TimeSinceLabel) and verdict is not None:
+        labels = [label for label in labels if label.is_fraud == verdict]
     made.labels = labels[-SHOWN:]
     if feature.where is not None and feature.where.column != "amount":
         made.columns = [feature.where.column]
