@@ -10,10 +10,12 @@ RENEW = "predictflow features docs --out docs/features.md"
 _INTRODUCTION = f"""\
 # Features
 
-This page is made from `fraud_platform/features/catalogue.py` by `{RENEW}`; change the catalogue,
-not the page. `predictflow features show NAME` says more of one feature, `predictflow features sql`
-prints the SQL, and `predictflow features explain TRANSACTION_ID` says where each value of a
-transaction came from.
+This page is made from `fraud_platform/features/catalogue.py`: change that, not the page, and renew
+it by `{RENEW}`.
+
+- `predictflow features show NAME` says everything about one feature,
+- `predictflow features sql` prints the SQL that makes them,
+- `predictflow features explain TRANSACTION_ID` says where each value of a transaction came from.
 
 ## What a feature may see
 
@@ -74,8 +76,8 @@ _ADDING = """\
    Where one is missing, `transaction_features` says which days of which table. Then write the
    online state with `--select online_features`; `online_labels` runs every hour.
 4. Train a model on it: `predictflow materialize --from LAST --to LAST --select fraud_model+`. The
-   deployed model goes on with the features that it was trained on until the new one passes the
-   gate.
+   service takes only models of the catalogue that it runs with, so bring out its new version
+   together with the new model; the former version goes on with the former model until then.
 """
 
 
