@@ -38,6 +38,7 @@ mlflow: $(VENV)/ready  ## MLflow's web page on http://127.0.0.1:5000.
 bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transactions too.
 	$(BIN)/python -m benchmarks.whole_way $(if $(DATA_FILE),--data $(DATA_FILE))
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.online_store
 
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20

@@ -97,10 +97,19 @@ def _state(view: View, stored: Sequence[bytes | None], decode: Decode) -> State:
 
 def _check_lengths(view: View, state: State, parallel: list[list[str]]) -> None:
     for names in parallel:
-        lengths = [len(state[name]) for name in names]  # pyright: ignore[reportArgumentType]
+        lengths = [_length(view, state, name) for name in names]
         if min(lengths) != max(lengths):
             raise ValueError(
                 f"view {view.name}: its lists have lengths "
                 + ", ".join(f"{name} {n}" for name, n in zip(names, lengths, strict=True))
                 + "; it was half written, or for other features: write the view again"
             )
+
+
+def _length(view: View, state: State, name: str) -> int:
+    value = state[name]
+    if isinstance(value, int):
+        raise ValueError(  # noqa: TRY004 - as for every state that is not the view's
+            f"view {view.name}: {name} is {value!r}; expected {view.fields[name]}"
+        )
+    return len(value)
