@@ -21,14 +21,15 @@ _OURS = re.compile(r"day|fraud|event_date|e_.*|.*_(id|us|cents|hashes)")
 
 _SQL = frozenset(
     """
-    all analyse analyze and any anti array as asc asof asymmetric at authorization binary both by
-    case cast check collate collation column concurrently constraint create cross default deferrable
-    desc describe distinct do else end except false fetch for foreign freeze from full generated glob
-    group having ilike in initially inner intersect into is isnull join lambda lateral leading left
-    like limit map natural not notnull null offset on only or order outer overlaps pivot
-    pivot_longer pivot_wider placing positional primary qualify references returning right select
-    semi show similar some struct summarize symmetric table tablesample then to trailing true
-    try_cast union unique unpack unpivot using variadic verbose when where window with
+    all analyse analyze and any anti array as asc asof asymmetric at authorization binary both
+    by case cast check collate collation column columns concurrently constraint create cross
+    default deferrable desc describe distinct do else end except false fetch for foreign freeze
+    from full generated glob group having ilike in initially inner intersect into is isnull join
+    lambda lateral leading left like limit map natural not notnull null offset on only or order
+    outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references
+    returning right select semi show similar some struct summarize symmetric table tablesample
+    then to trailing true try_cast tuple union unique unpack unpivot using variadic verbose when
+    where window with
     """.split()  # noqa: SIM905 - as a list it would be ninety lines
 )
 """What DuckDB doesn't take as the name of a column."""
