@@ -71,12 +71,18 @@ def emit(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table; numbers are right-aligned."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    unfolded: Sequence[str] = (),
+) -> None:
+    """Prints a table; numbers are right-aligned, and these columns stay on one line."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        justify = "right" if numeric else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=name in unfolded)
     for row in rows:
         shown.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
     console.print(shown)

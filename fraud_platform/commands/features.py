@@ -32,6 +32,7 @@ def run_list(*, as_json: bool) -> None:
         f"{len(CATALOGUE.names)} features in the model's input order",
         ("name", "kind", "key", "window", "unit", "meaning"),
         [(f.name, f.kind, key_of(f) or "", window_text(f), f.unit, f.meaning) for f in CATALOGUE],
+        unfolded=("name", "window"),
     )
 
 
