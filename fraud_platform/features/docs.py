@@ -60,7 +60,7 @@ _ADDING = """\
        unit="currency",
        meaning="Smallest amount of the user in the last 14 days.",
        missing="no transaction of the user in the last 14 days",
-   ),
+   )
    ```
 
    The SQL, the online computation, the views, the tables with their checks, and the model's input

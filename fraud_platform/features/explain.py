@@ -12,26 +12,21 @@ from datetime import date
 
 import msgspec
 
-from fraud_platform.clock import MICROSECONDS, day_of, from_us
-from fraud_platform.features.columns import coarse_column, scale_of
+from fraud_platform.clock import day_of, from_us
 from fraud_platform.features.declarations import (
     Feature,
     FirstSeen,
-    FraudRun,
-    LabelCount,
     LabelFeature,
-    LabelRate,
-    LastLabel,
     Ratio,
     Request,
     StandardScore,
     TimeSinceFirst,
     TimeSinceLabel,
-    TimeSinceLast,
     WindowAggregate,
 )
 from fraud_platform.features.described import key_of, span_of, window_text
 from fraud_platform.features.plan import Catalogue
+from fraud_platform.features.recomputed import of_labels, of_payments
 from fraud_platform.features.sources import Label, Payment, Sources
 
 SHOWN = 5
@@ -131,7 +126,7 @@ def _from_payments(feature: Feature, sources: Sources) -> Explanation:
     where = getattr(feature, "where", None)
     seen = sources.payments_in(feature)
     mine = [payment for payment in seen if payment.holds(where)]
-    made = _new(_figure(feature, mine, sources.payment), _payments_say(feature, mine, seen))
+    made = _new(of_payments(feature, mine, sources.payment), _payments_say(feature, mine, seen))
     made.payments = _telling(feature, mine, sources.payment)
     looked_at = [getattr(feature, "column", None), where and where.column]
     looked_at += [getattr(feature, "other", None)]
@@ -166,48 +161,6 @@ def _telling(feature: Feature, mine: Sequence[Payment], now: Payment) -> list[Pa
     return list(mine[-SHOWN:])
 
 
-def _figure(feature: Feature, mine: Sequence[Payment], now: Payment) -> float | None:
-    match feature:
-        case TimeSinceLast() | TimeSinceFirst():
-            times = [payment.timestamp_us for payment in mine]
-            choose = max if isinstance(feature, TimeSinceLast) else min
-            return (now.timestamp_us - choose(times)) / MICROSECONDS if times else None
-        case FirstSeen(other=other):
-            identifier = getattr(now, other)
-            if identifier is None:
-                return None
-            return float(all(getattr(payment, other) != identifier for payment in mine))
-        case WindowAggregate(aggregate="distinct", column=str(column)):
-            return float(len({getattr(payment, column) for payment in mine} - {None}))
-        case WindowAggregate(aggregate="count", column=None):
-            return float(len(mine))
-        case WindowAggregate(aggregate=aggregate, column=str(column)):
-            if aggregate == "std":
-                column = coarse_column(column)
-            integers = [i for payment in mine if (i := payment.integer(column)) is not None]
-            return _aggregate(aggregate, integers, scale_of(column))
-    raise TypeError(f"feature {feature.name}: nothing explains {type(feature).__name__}")
-
-
-def _aggregate(aggregate: str, integers: list[int], scale: int) -> float | None:
-    n, total = len(integers), sum(integers)
-    match aggregate:
-        case "count":
-            return float(n)
-        case "sum":
-            return total / scale
-        case "mean":
-            return total / (n * scale) if n else None
-        case "max" | "min":
-            choose = max if aggregate == "max" else min
-            return choose(integers) / scale if integers else None
-    if n < 2:
-        return None
-    squares = float(sum(i * i for i in integers))
-    spread = max(n * squares - float(total) * float(total), 0.0)
-    return math.sqrt(spread / (float(n) * (n - 1.0))) / scale
-
-
 def _full_days(
     feature: Feature, seen: Sequence[Payment], sources: Sources
 ) -> tuple[FullDays, list[str]]:
@@ -235,7 +188,7 @@ def _full_days(
 def _from_labels(feature: LabelFeature, sources: Sources) -> Explanation:
     labels = sources.labels_in(feature)
     made = _new(
-        _label_figure(feature, labels, sources.payment.timestamp_us),
+        of_labels(feature, labels, sources.payment.timestamp_us),
         _labels_say(feature, labels),
     )
     verdict = {"frauds": True, "legitimate": False}.get(getattr(feature, "of", ""))
@@ -255,31 +208,6 @@ def _labels_say(feature: LabelFeature, labels: Sequence[Label]) -> str:
         first, last = (labels[i].known_us(feature.maturity) for i in (0, -1))
         says += f": {moment(first)} to {moment(last)}"
     return says
-
-
-def _label_figure(feature: LabelFeature, labels: Sequence[Label], now: int) -> float | None:
-    known = [(label.known_us(feature.maturity), label.is_fraud) for label in labels]
-    frauds = [at for at, is_fraud in known if is_fraud]
-    legitimate = [at for at, is_fraud in known if not is_fraud]
-    since: list[int]
-    match feature:
-        case LabelRate(prior_rate=rate, prior_weight=weight):
-            return (len(frauds) + rate * weight) / (len(known) + weight)
-        case LabelCount(of=of):
-            return float(len(frauds if of == "frauds" else known))
-        case LastLabel():
-            return float(max(known)[1]) if known else None
-        case TimeSinceLabel(of=of):
-            times = {"labels": [at for at, _ in known], "frauds": frauds, "legitimate": legitimate}
-            since = times[of][-1:]
-        case FraudRun(of=of):
-            run = [at for at in frauds if at > max(legitimate, default=-1)]
-            if of == "frauds":
-                return float(len(run))
-            since = run[:1]
-        case _:
-            raise TypeError(f"feature {feature.name}: nothing explains {type(feature).__name__}")
-    return (now - since[0]) / MICROSECONDS if since else None
 
 
 def _counted(count: int, what: str) -> str:

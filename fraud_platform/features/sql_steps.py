@@ -34,7 +34,10 @@ class Statement:
             "transactions": f"transactions: {self.transactions}",
             "labels": "labels: rows of transaction_labels, by the day from which they were known",
         }
-        tables = {tiles.name: f"{tiles.name}: the table as it is" for tiles in catalogue.tiles}
+        tables = {
+            tiles.name: f"{tiles.name}: its rows of the days that the windows reach back to"
+            for tiles in catalogue.tiles
+        }
         found = {name for match in _READ.finditer(self.sql) for name in match.groups()}
         return [says for name, says in (known | tables).items() if name in found]
 
