@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, topics
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
@@ -58,6 +59,7 @@ main.add_command(kafka)
 main.add_command(quarantine)
 main.add_command(online)
 main.add_command(parity)
+main.add_command(features)
 
 
 @main.command()
