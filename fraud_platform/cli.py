@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fraud_platform.cli_kafka import kafka, topics
+from fraud_platform.cli_kafka import kafka, stream, topics
 from fraud_platform.cli_options import POSITIVE, as_json
 from fraud_platform.cli_quarantine import quarantine
 from fraud_platform.errors import PredictFlowError
@@ -56,6 +56,7 @@ def main() -> None:
 
 main.add_command(topics)
 main.add_command(kafka)
+main.add_command(stream)
 main.add_command(quarantine)
 
 
