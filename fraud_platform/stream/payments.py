@@ -1,5 +1,6 @@
 """Kafka's records as payments: what the contract accepts, and why the rest is passed over."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +10,6 @@ from kafka.consumer.fetcher import ConsumerRecord
 from fraud_platform.contracts.events import MAX_AHEAD_US
 from fraud_platform.features.past import Event
 from fraud_platform.ingest.contract_decoder import TYPE_CHANGED, ContractDecoder
-from fraud_platform.ingest.rows import now_us
 
 _AHEAD = "is more than five minutes ahead"
 
@@ -42,7 +42,7 @@ class PaymentDecoder:
         A payment is of the future by the clock, or by its record's own timestamp: one that was
         refused when it came is refused too when it is read again the day after.
         """
-        now = now_us()
+        now = time.time_ns() // 1_000
         decoded = self._decoder.decode([record.value for record in records], now)
         skipped = Counter(map(_reason, (reject.reason for reject in decoded.rejected)))
         # A record without a timestamp has -1.
