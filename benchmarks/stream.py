@@ -22,6 +22,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import msgspec
@@ -81,7 +82,7 @@ def measure(
         stderr=(folder / "log").open("wb"),
     )
     try:
-        speed = catch_up(settings, folder / "log", records)
+        speed = catch_up(folder / "log", records)
         delays = follow(settings, producer, topic, seconds)
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -151,7 +152,7 @@ def send(producer: Producer, topic: str, transaction: str, user: int, at: float)
             producer.poll(0.1)
 
 
-def catch_up(settings: Settings, log: Path, records: int) -> float:
+def catch_up(log: Path, records: int) -> float:
     """Records a second between the first batch and the last, without start and imports."""
     url = ""
     while not url:
@@ -168,8 +169,6 @@ def catch_up(settings: Settings, log: Path, records: int) -> float:
 
 
 def events(url: str) -> float:
-    from urllib.request import urlopen  # noqa: PLC0415
-
     with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own worker
         for line in answer.read().decode().splitlines():
             if line.startswith("fraud_stream_events_total "):

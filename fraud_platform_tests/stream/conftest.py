@@ -1,7 +1,6 @@
 """Settings of a stream worker: a topic of its own, and an online store of each kind."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -46,8 +45,8 @@ def store_of_our_own(
     return server
 
 
-def begin(settings: Settings, as_of: datetime | None = None) -> None:
-    """Writes the view as a rebuild of an hour ago does that found nobody but one user."""
+def begin(settings: Settings) -> None:
+    """Writes the view as a rebuild of now does that found nobody but one user."""
     state = {name: [1] if kind == "int64_list" else [1.0] for name, kind in VIEWS[0].fields.items()}
     with open_store(settings) as store:
-        store.write(VIEWS[0], {"somebody": state}, as_of or datetime.now(UTC))
+        store.write(VIEWS[0], {"somebody": state}, datetime.now(UTC))

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import cast
 
 import msgspec
 
-from fraud_platform.clock import day_of
+from fraud_platform.clock import day_of, to_us
 from fraud_platform.contracts.events import Transaction, amount_cents
-from fraud_platform.clock import to_us
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.snapshot import FrameStates, recent_rows
 from fraud_platform.features.state import VIEWS, State
@@ -51,8 +50,8 @@ def from_lake(sent: Iterable[Sent]) -> dict[str, State]:
 
 def hashes(settings: Settings, users: Iterable[str]) -> int:
     """How many events of these users the store has."""
-    states: Iterable[Any] = in_store(settings, users).values()
-    return sum(len(state["transaction_hashes"]) for state in states)
+    states = cast("dict[str, dict[str, list[int]]]", in_store(settings, users))
+    return sum(len(state["transaction_hashes"]) for state in states.values())
 
 
 def _payment(sent: Sent) -> Payment:

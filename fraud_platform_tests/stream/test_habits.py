@@ -86,9 +86,9 @@ def test_events_in_any_order_have_the_lakes_features_once_all_are_there(
     for user in {p.user_id for p in came}:
         newest = max(p.timestamp_us for p in came if p.user_id == user)
         expected = FrameStates(view, recent_rows(catalogue, habits, newest + 1))[user]
-        kept = bits(found[user])
         # The lake's frame leaves out what is exactly 72 h old to the microsecond.
-        assert {n: v[-len(bits(expected)[n]) :] for n, v in kept.items()} == bits(expected)
+        count = len(bits(expected)["timestamps_us"])
+        assert {n: v[-count:] for n, v in bits(found[user]).items()} == bits(expected)
 
 
 def test_a_late_event_changes_those_after_it_and_no_other() -> None:
@@ -119,7 +119,7 @@ def test_where_what_it_looked_back_on_is_gone_an_events_features_stay_as_they_we
     stored = {name: [yesterday] if name == "timestamps_us" else [7] for name in view.fields} | {
         "amount_to_user_mean_30d": [123.0]
     }
-    daily = habits.daily.empty | {"as_of_us": AS_OF}
+    daily = {**habits.daily.empty, "as_of_us": AS_OF}
     late = Payment(
         transaction_id="late",
         timestamp_us=yesterday - HOUR_US,

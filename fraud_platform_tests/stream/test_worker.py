@@ -133,7 +133,7 @@ def test_what_came_since_a_rebuild_is_read_again(topics: Topics, each_store: Set
     assert to_end(each_store).events == 40
     begin(each_store)
     with open_store(each_store) as store:
-        empty = {user: VIEWS[0].empty for user in USERS}
+        empty = dict.fromkeys(USERS, VIEWS[0].empty)
         store.write(VIEWS[0], empty, datetime.now(UTC))
     done = to_end(each_store)
     assert (done.events, done.rereads) == (40, 1)
@@ -153,5 +153,5 @@ def test_a_row_of_other_features_is_named_with_the_mend(topics: Topics, each_sto
     with open_store(each_store) as store:
         store.write(older, {"u0": older.empty}, datetime.now(UTC))
     topics.produce("transactions", by_user(payments(7)))
-    with pytest.raises(PredictFlowError, match="lacks device_hashes.*predictflow online rebuild"):
+    with pytest.raises(PredictFlowError, match=r"lacks device_hashes.*predictflow online rebuild"):
         to_end(each_store)
