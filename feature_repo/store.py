@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.views import entities, feature_views
+from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.state import PROJECT, VIEWS, View
-from fraud_platform.online.address import redis_address
+from fraud_platform.online.address import ANSWER_S, CONNECT_S, redis_address
 from fraud_platform.settings import Online, Settings
 
 if TYPE_CHECKING:
@@ -23,20 +24,35 @@ def feast_dir(settings: Settings) -> Path:
 
 
 def feature_store(settings: Settings) -> "FeatureStore":
-    """Feast's own handle on the store, for whoever reads features through Feast."""
+    """Feast's own handle on the store, for whoever reads features through Feast.
+
+    Raises PredictFlowError where the database of the registry cannot be used.
+    """
     from feast import FeatureStore, RepoConfig
+    from sqlalchemy.exc import SQLAlchemyError
 
     feast_dir(settings).mkdir(parents=True, exist_ok=True)
-    return FeatureStore(
-        config=RepoConfig(
-            project=PROJECT,
-            provider="local",
-            registry=_registry(settings),
-            online_store=_online_store(settings),
-            offline_store={"type": "duckdb"},
-            entity_key_serialization_version=3,
-        )
+    config = RepoConfig(
+        project=PROJECT,
+        provider="local",
+        registry=_registry(settings),
+        online_store=_online_store(settings),
+        offline_store={"type": "duckdb"},
+        entity_key_serialization_version=3,
     )
+    store = FeatureStore(config=config)
+    if not settings.online.registry_url:
+        return store
+    try:
+        _ = store.registry  # connects
+    except (ImportError, SQLAlchemyError) as error:
+        # Without the URL, which holds a password; a driver's own text names host and database.
+        what = str(error).partition("\n")[0]
+        raise PredictFlowError(
+            f"Feast's registry (setting online.registry_url): {what}; see that its database "
+            "answers and that the driver in the URL is installed"
+        ) from error
+    return store
 
 
 def connection_string(online: Online) -> str:
@@ -49,6 +65,7 @@ def connection_string(online: Online) -> str:
     options = dict(parse_url(online.redis_url.reveal()))
     tls = {"ssl": True} if options.pop("connection_class", None) else {}
     options = {n: v for n, v in options.items() if n not in ("host", "port")} | tls
+    options = {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S} | options
     # Feast splits at commas, then reads each value as JSON.
     texts = [f"{name}={json.dumps(v).replace(',', '\\u002c')}" for name, v in options.items()]
     return ",".join([redis_address(online), *texts])

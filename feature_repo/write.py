@@ -14,6 +14,7 @@ from fraud_platform.features.state import View
 from fraud_platform.online import Progress, open_store
 from fraud_platform.settings import Settings
 
+
 def write_view(
     settings: Settings,
     view: View,

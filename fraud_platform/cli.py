@@ -8,12 +8,16 @@ from typing import Any
 
 import click
 
+<<<<<<< HEAD
 from fraud_platform.cli_kafka import kafka, stream, topics
 from fraud_platform.cli_options import POSITIVE, as_json
+=======
+from fraud_platform.cli_kafka import kafka, topics
+from fraud_platform.cli_online import online, parity
+from fraud_platform.cli_options import DAY, POSITIVE, as_json
+>>>>>>> core
 from fraud_platform.cli_quarantine import quarantine
 from fraud_platform.errors import PredictFlowError
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 class _Group(click.Group):
@@ -58,6 +62,8 @@ main.add_command(topics)
 main.add_command(kafka)
 main.add_command(stream)
 main.add_command(quarantine)
+main.add_command(online)
+main.add_command(parity)
 
 
 @main.command()

@@ -50,13 +50,20 @@ class Valkey:
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([BINARY, *where, *options], stdout=log, stderr=log)
+        try:
+            self._await_answer()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await_answer(self) -> None:
         end = time.monotonic() + 20
         with self.client() as client:
             while True:
                 try:
                     client.ping()
                 except exceptions.ConnectionError:
-                    ended = self._process.poll() is not None
+                    ended = self._process is None or self._process.poll() is not None
                     assert not ended, (self._folder / "log").read_text()
                     assert time.monotonic() < end
                     time.sleep(0.02)

@@ -23,7 +23,14 @@ WORLD = SimulatorConfig(
     fraud_share=0.06,
 )
 FIRST, LAST = WORLD.start, WORLD.start + timedelta(days=WORLD.days - 1)
-TABLES = ("raw_transactions", "transaction_labels", "transaction_features")
+TABLES = (
+    "raw_transactions",
+    "daily_tiles",
+    "transaction_habits",
+    "transaction_labels",
+    "label_tiles",
+    "transaction_features",
+)
 MODEL = ("fraud_model", "evaluation_report", "deployed_model")
 
 

@@ -95,7 +95,12 @@ def event_of(request: PredictionRequest, now_us: int) -> Event:
         raise RefusedError(
             str(error), field="timestamp", value=moment, expectation=_TIMESTAMP_RULE
         ) from error
-    return Event(timestamp_us=us, amount_cents=cents, device_id=request.device_id)
+    return Event(
+        timestamp_us=us,
+        amount_cents=cents,
+        merchant_id=request.merchant_id,
+        device_id=request.device_id,
+    )
 
 
 def _refusal(error: msgspec.ValidationError) -> RefusedError:

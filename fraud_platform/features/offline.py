@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import duckdb
 import polars as pl
@@ -22,17 +22,15 @@ from fraud_platform.features.sql import (
 )
 
 
-class Files(Protocol):
-    """Parquet files below folders such as `event_date=2026-03-01`, of a table that may be empty."""
+@dataclass(frozen=True)
+class ParquetFiles:
+    """Files of a table below folders that name the day of their rows (`event_date=2026-03-01`)."""
 
-    @property
-    def paths(self) -> tuple[str, ...]: ...
-
-    @property
-    def table(self) -> Table: ...
+    table: Table
+    paths: tuple[str, ...]
 
 
-Rows = ds.Dataset | pa.Table | pl.DataFrame | Files
+Rows = ds.Dataset | pa.Table | pl.DataFrame | ParquetFiles
 Relations = Mapping[str, Rows]
 """Rows by the name of their relation; lake rows carry `event_date`, of which tiles get `day`."""
 
@@ -112,11 +110,10 @@ def _registered(
     connection: duckdb.DuckDBPyConnection, name: str, rows: Rows
 ) -> tuple[str, list[str]]:
     """What to select from, and its columns."""
-    if isinstance(rows, pl.DataFrame):
-        rows = rows.to_arrow()
-    if isinstance(rows, ds.Dataset | pa.Table):
-        connection.register(name, rows)
-        return name, list(rows.schema.names)
+    if not isinstance(rows, ParquetFiles):
+        given = rows.to_arrow() if isinstance(rows, pl.DataFrame) else rows
+        connection.register(name, given)
+        return name, list(given.schema.names)
     names = list(rows.table.schema.names)
     if not rows.paths:
         connection.register(name, rows.table.schema.empty_table())

@@ -173,7 +173,9 @@ def _of_tiles(
 ) -> int:
     """A measure over the tiles with start <= day < end."""
     days = state.get("days", ())
-    values = state[measure.name][bisect_left(days, start) : bisect_left(days, end)] if days else ()
+    if not days or start >= end:
+        return IDENTITY[measure.reduce]
+    values = state[measure.name][bisect_left(days, start) : bisect_left(days, end)]
     if measure.reduce == "sum":
         return sum(values)
     choose = max if measure.reduce == "max" else min

@@ -1,22 +1,14 @@
 """The Parquet files of a table's days, for engines that read them faster than by way of Arrow."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from fraud_platform.contracts.tables import Table
+from fraud_platform.features.offline import ParquetFiles
 from fraud_platform.lake.store import Lake
-
-
-@dataclass(frozen=True)
-class ParquetFiles:
-    """Files of a table on a local disk, below folders that name the day of their rows."""
-
-    table: Table
-    paths: tuple[str, ...]
 
 
 def day_files(lake: Lake, table: Table) -> pl.DataFrame:

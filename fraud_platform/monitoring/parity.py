@@ -15,10 +15,19 @@ import polars as pl
 from fraud_platform.clock import DAY_US, HOUR_US, day_start_us, days_between, from_us
 from fraud_platform.features.online import Event, compile_online
 from fraud_platform.features.plan import Catalogue
+<<<<<<< HEAD
 from fraud_platform.features.recent import moment_of, with_events
 from fraud_platform.features.snapshot import FrameStates, label_rows, recent_rows
 from fraud_platform.features.state import (
     RECENT_US,
+=======
+from fraud_platform.features.recent import with_events
+from fraud_platform.features.snapshot import FrameStates, label_rows, recent_rows
+from fraud_platform.features.state import (
+    RECENT_US,
+    hash_field,
+    identifier_hash,
+>>>>>>> core
     views,
 )
 from fraud_platform.features.tables import features_table, habits_table, tile_table
@@ -43,8 +52,15 @@ class Parity:
     def differing(self) -> int:
         return sum(self.by_feature.values())
 
+    def add(self, other: "Parity") -> None:
+        """Takes up what was compared elsewhere."""
+        self.vectors += other.vectors
+        for name, differing in other.by_feature.items():
+            self.by_feature[name] = self.by_feature.get(name, 0) + differing
+        self.first = [*self.first, *other.first][:20]
+
     def compare(self, ids: Sequence[str], offline: np.ndarray, online: np.ndarray) -> None:
-        """Takes up vectors × features of both sides; a missing value is NaN."""
+        """Takes up vectors by features of both sides; a missing value is NaN."""
         self.vectors += len(ids)
         missing = np.isnan(offline) & np.isnan(online)
         differs = (offline.view(np.int64) != online.view(np.int64)) & ~missing
@@ -134,7 +150,7 @@ class Replay:
         self._store.write(recent, written, from_us(rows[-1][1]), whole=False)
 
     def _day(self, day: date) -> pl.DataFrame:
-        """The day's transactions in the order that they came in, with their features of the lake."""
+        """The day's transactions in the order that they came in, with the lake's features."""
         after = day + timedelta(days=1)
         names = self._catalogue.names
         offline = self._lake.read(features_table(self._catalogue), day, after).select(

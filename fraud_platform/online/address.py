@@ -1,8 +1,11 @@
-"""Where Redis is, in words that may be shown."""
+"""Where Redis is, in words that may be shown, and how long it is waited for."""
 
 from urllib.parse import urlsplit
 
 from fraud_platform.settings import Online
+
+CONNECT_S, ANSWER_S = 3.0, 10.0
+"""Seconds that a writer or batch reader waits for a connection and for an answer."""
 
 
 def redis_address(online: Online) -> str:

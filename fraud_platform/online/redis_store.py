@@ -15,7 +15,7 @@ from redis.retry import Retry
 from fraud_platform.clock import to_us
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.features.state import PROJECT, State, View
-from fraud_platform.online.address import redis_address
+from fraud_platform.online.address import ANSWER_S, CONNECT_S, redis_address
 from fraud_platform.online.feast_format import (
     redis_fields,
     redis_key,
@@ -32,8 +32,6 @@ MARKERS = f"{PROJECT}:views"
 
 BATCH = 2_000
 """Rows in one pipeline: one round trip, about a megabyte."""
-
-CONNECT_S, ANSWER_S = 3.0, 10.0
 
 # Only who began the write ends it: a flush or a second writer in between takes the token away.
 _END_WRITE = """

@@ -26,8 +26,8 @@ PROOF_SECONDS = (
     1.0  # how long an accepted commit proves that we are a member: well under SESSION_MS
 )
 FETCH_MIN_BYTES = 2**16  # at so much the broker lingers no longer
-PARTITION_BYTES = 2**20
-FETCH_BYTES = 16 * 2**20
+PARTITION_BYTES = 2**18
+FETCH_BYTES = 4 * 2**20
 
 
 class Member:

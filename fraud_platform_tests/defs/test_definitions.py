@@ -17,7 +17,7 @@ from fraud_platform.contracts.tables import (
     Table,
 )
 from fraud_platform.definitions import defs
-from fraud_platform.features.tables import TRANSACTION_FEATURES
+from fraud_platform.features.tables import TRANSACTION_FEATURES, TRANSACTION_HABITS
 from fraud_platform.settings import Settings, load_settings
 
 # Marks, as `-W error` on the command line wins over filters in pyproject.toml, and pytest undoes
@@ -33,6 +33,9 @@ ASSETS = {
     "landed_events": ("ingestion", "team:fraud-backend", True),
     "raw_transactions": ("tables", "team:fraud-backend", True),
     "transaction_labels": ("tables", "team:fraud-backend", True),
+    "daily_tiles": ("features", "team:fraud-ml", True),
+    "transaction_habits": ("features", "team:fraud-ml", True),
+    "label_tiles": ("features", "team:fraud-ml", True),
     "transaction_features": ("features", "team:fraud-ml", True),
     "online_features": ("features", "team:fraud-ml", True),
     "fraud_model": ("model", "team:fraud-ml", False),
@@ -43,8 +46,11 @@ UPSTREAM = {
     "landed_events": set(),
     "raw_transactions": {"landed_events"},
     "transaction_labels": {"landed_events", "raw_transactions"},
-    "transaction_features": {"raw_transactions", "transaction_labels"},
-    "online_features": {"raw_transactions", "transaction_labels"},
+    "daily_tiles": {"raw_transactions"},
+    "transaction_habits": {"raw_transactions", "daily_tiles"},
+    "label_tiles": {"transaction_labels", "transaction_habits"},
+    "transaction_features": {"daily_tiles", "transaction_habits", "label_tiles"},
+    "online_features": {"daily_tiles", "transaction_habits"},
     "fraud_model": {"transaction_features", "transaction_labels"},
     "evaluation_report": {"fraud_model"},
     "deployed_model": {"evaluation_report"},
@@ -73,7 +79,10 @@ CHECKS = {
 }
 _DAILY = {
     "raw_transactions",
+    "daily_tiles",
+    "transaction_habits",
     "transaction_labels",
+    "label_tiles",
     "transaction_features",
     "online_features",
     "fraud_model",
@@ -85,16 +94,35 @@ JOBS = {
     "landing": {"landed_events"},
     "maintenance": {"table_maintenance"},
     "late_transactions": {"raw_transactions"},
-    "what_follows": {"transaction_labels", "transaction_features", "online_features"},
+    "online_labels_job": {"online_labels"},
+    "what_follows": {
+        "daily_tiles",
+        "transaction_habits",
+        "transaction_labels",
+        "label_tiles",
+        "transaction_features",
+        "online_features",
+    },
 }
 _STOPPED = dg.DefaultScheduleStatus.STOPPED
 # Job, cron, time zone, and whether it runs without being turned on.
 SCHEDULES = {
     "daily_at_02_00": ("daily", "0 2 * * *", "UTC", _STOPPED),
     "landing_every_five_minutes": ("landing", "*/5 * * * *", "UTC", _STOPPED),
+    "online_labels_hourly": ("online_labels_job", "1 * * * *", "UTC", _STOPPED),
     "table_maintenance_hourly": ("maintenance", "30 * * * *", "UTC", _STOPPED),
 }
-TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
+WITHOUT_DAYS = {
+    "table_maintenance": ("ingestion", "team:fraud-backend", set()),
+    "online_labels": ("features", "team:fraud-ml", {"landed_events", "label_tiles"}),
+}
+TABLES = (
+    LANDED_EVENTS,
+    RAW_TRANSACTIONS,
+    TRANSACTION_LABELS,
+    TRANSACTION_HABITS,
+    TRANSACTION_FEATURES,
+)
 
 
 @cache
@@ -114,13 +142,14 @@ def test_the_assets_are_these_and_depend_on_each_other_so() -> None:
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    assert found == UPSTREAM | {"table_maintenance": set()}
+    assert found == UPSTREAM | {name: upstream for name, (_, _, upstream) in WITHOUT_DAYS.items()}
 
 
-def test_maintenance_has_no_days() -> None:
-    found = asset("table_maintenance")
-    spec = found.get_asset_spec(dg.AssetKey("table_maintenance"))
-    assert (spec.group_name, list(spec.owners)) == ("ingestion", ["team:fraud-backend"])
+@pytest.mark.parametrize("name", WITHOUT_DAYS)
+def test_what_runs_by_the_hour_has_no_days(name: str) -> None:
+    found = asset(name)
+    spec = found.get_asset_spec(dg.AssetKey(name))
+    assert (spec.group_name, *spec.owners) == WITHOUT_DAYS[name][:2]
     assert spec.description
     assert found.partitions_def is None
 
@@ -188,6 +217,7 @@ def test_the_jobs_and_when_they_run() -> None:
     [
         ("daily_at_02_00", "2026-04-09"),
         ("landing_every_five_minutes", "2026-04-10"),
+        ("online_labels_hourly", None),
         ("table_maintenance_hourly", None),
     ],
 )
@@ -201,6 +231,7 @@ def test_a_schedule_asks_for_its_day(schedule: str, day: str | None) -> None:
     ("schedule", "job"),
     [
         ("landing_every_five_minutes", "landing"),
+        ("online_labels_hourly", "online_labels_job"),
         ("table_maintenance_hourly", "maintenance"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from feature_repo.write import write_view
 from fraud_platform.features.state import VIEWS, State
 from fraud_platform.settings import Settings
-from fraud_platform_tests.online.rows import a_state, odd_rows
+from fraud_platform_tests.online.rows import a_state, as_frame, odd_rows
 from fraud_platform_tests.valkey_server import Valkey
 
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
@@ -27,15 +27,16 @@ def written(
     rows: dict[str, dict[str, State]],
 ) -> Iterator[Settings]:
     """Settings of a data directory whose online store holds `rows`; there is one of each kind."""
-    settings, server = Settings(data_dir=tmp_path_factory.mktemp("data")), None
-    if request.param == "redis":
-        server = Valkey(tmp_path_factory.mktemp("valkey"))
-        settings = server.settings(settings.data_dir)
-    for view in VIEWS:
-        write_view(settings, view, rows[view.name], AS_OF)
-    yield settings
-    if server is not None:
-        server.kill()
+    folder = tmp_path_factory.mktemp("data")
+    server = Valkey(folder / "valkey") if request.param == "redis" else None
+    settings = Settings(data_dir=folder) if server is None else server.settings(folder)
+    try:
+        for view in VIEWS:
+            write_view(settings, view, as_frame(view, rows[view.name]), AS_OF)
+        yield settings
+    finally:
+        if server is not None:
+            server.kill()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from feature_repo.write import write_view
 from fraud_platform.features.state import PROJECT, VIEWS
 from fraud_platform.online import open_store
 from fraud_platform.settings import Online, Secret, Settings
-from fraud_platform_tests.online.rows import odd_rows
+from fraud_platform_tests.online.rows import as_frame, odd_rows
 from fraud_platform_tests.valkey_server import Valkey
 
 CHECKOUT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def rematerialised(folder: Path, settings: Settings, *options: str, **environ: s
     """Writes rows, loses them, has Feast's command make them from the snapshots, and compares."""
     rows = {view.name: odd_rows(view) for view in VIEWS}
     for view in VIEWS:
-        write_view(settings, view, rows[view.name], AS_OF)
+        write_view(settings, view, as_frame(view, rows[view.name]), AS_OF)
     lose_rows(settings)
 
     feast(folder, *options, "materialize", "2024-02-29T00:00:00", "2024-03-02T00:00:00", **environ)
@@ -136,7 +136,7 @@ def test_the_file_for_redis_means_the_store_of_the_settings(
     online = Online(
         store="redis",
         redis_url=Secret("rediss://me:p,w@redis.example/1"),
-        registry_url=Secret("sqlite:///registry"),
+        registry_url=Secret(f"sqlite:///{tmp_path / 'registry'}"),
     )
     monkeypatch.setenv("PREDICTFLOW_ONLINE_REGISTRY_URL", online.registry_url.reveal())
     monkeypatch.setenv("FEAST_REDIS", connection_string(online))

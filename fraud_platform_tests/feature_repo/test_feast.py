@@ -9,6 +9,7 @@ import pytest
 
 from feature_repo.store import apply, connection_string, opened
 from feature_repo.views import feature_views
+from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.state import VIEWS, State, View
 from fraud_platform.online import open_store
 from fraud_platform.settings import Online, Secret, Settings
@@ -125,5 +126,20 @@ def test_feast_is_told_of_tls_and_of_the_user() -> None:
     url = "rediss://me:123@redis.example:7000/2?ssl_cert_reqs=none"
 
     assert connection_string(Online(store="redis", redis_url=Secret(url))) == (
-        'redis.example:7000,ssl_cert_reqs="none",username="me",password="123",db=2,ssl=true'
+        "redis.example:7000,socket_connect_timeout=3.0,socket_timeout=10.0,"
+        'ssl_cert_reqs="none",username="me",password="123",db=2,ssl=true'
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all/registry", "postgresql+nodriver://me:hunter2@h/d"]
+)
+def test_a_registry_that_cannot_be_used_is_named_without_its_password(
+    url: str, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, online=Online(registry_url=Secret(url)))
+
+    with pytest.raises(PredictFlowError, match=r"online\.registry_url.*driver") as refused:
+        apply(settings)
+
+    assert "hunter2" not in str(refused.value)

@@ -8,7 +8,7 @@ import pytest
 
 from fraud_platform.clock import day_start_us
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.catalogue import history_days, label_history_days
+from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.lake.late import Made, TableDays, following_days, ranges, relabelled_days
 from fraud_platform.lake.store import Lake
 from fraud_platform_tests.lake.rows import D1, D2, D3, D4, label, payment, rows_of
@@ -78,13 +78,12 @@ def test_a_label_beyond_the_lookback_follows_from_nothing(lake: Lake) -> None:
 
 
 def test_features_follow_as_far_as_they_look_back() -> None:
-    days = following_days([D2], [D4])
-    assert min(days) == D2
-    assert max(days) == max(
-        D2 + timedelta(days=history_days()), D4 + timedelta(days=label_history_days())
-    )
-    assert following_days([D2], []) == {D2 + timedelta(days=n) for n in range(history_days() + 1)}
-    assert following_days([], []) == set()
+    # By way of the habits of later payments, and of labels that speak of those.
+    reach = CATALOGUE.history_days + LOOKBACK + CATALOGUE.label_history_days
+    assert following_days([D2], [], LOOKBACK) == {D2 + timedelta(days=n) for n in range(reach + 1)}
+    labels = following_days([], [D4], LOOKBACK)
+    assert max(labels) == D4 + timedelta(days=CATALOGUE.label_history_days)
+    assert following_days([], [], LOOKBACK) == set()
 
 
 def write(lake: Lake, frame: pl.DataFrame) -> None:

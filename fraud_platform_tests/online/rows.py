@@ -1,7 +1,10 @@
 """Rows of the online views, such as somebody will send one day."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+import polars as pl
 
 from fraud_platform.features.state import VIEWS, State, View
 
@@ -47,3 +50,16 @@ def odd_rows(view: View) -> dict[str, State]:
 
 
 EVERY_VIEW = (*VIEWS, FLOATS)
+
+
+def as_frame(view: View, rows: Mapping[str, State]) -> pl.DataFrame:
+    """The same rows as a frame with the view's join key and fields."""
+    types = {
+        "int64": pl.Int64(),
+        "int64_list": pl.List(pl.Int64()),
+        "float64_list": pl.List(pl.Float64()),
+    }
+    return pl.DataFrame(
+        {view.join_key: [*rows]} | {n: [state[n] for state in rows.values()] for n in view.fields},
+        schema={view.join_key: pl.String()} | {n: types[kind] for n, kind in view.fields.items()},
+    )

@@ -137,10 +137,11 @@ def test_a_view_counts_as_written_once_the_whole_of_it_was(settings: Settings) -
     [
         ({"surplus": 1}, "expected timestamps_us"),
         ({"amounts_cents": [1]}, "amounts_cents 1"),
+        ({"amounts_cents": 1}, "amounts_cents is 1; expected int64_list"),
         ({"amounts_cents": [1, 2, 2**63]}, "amounts_cents is .* expected int64_list"),
         ({"amounts_cents": [1, 2, "3"]}, "amounts_cents is .* expected int64_list"),
     ],
-    ids=["surplus field", "lengths", "too large", "text"],
+    ids=["surplus field", "lengths", "no list", "too large", "text"],
 )
 def test_a_state_that_is_not_the_views_is_refused(
     settings: Settings, change: dict[str, Any], said: str

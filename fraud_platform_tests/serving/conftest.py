@@ -38,6 +38,7 @@ def _a_state(view: View, rng: random.Random) -> State:
     known: dict[str, Any] = {
         "as_of_us": NOW_US - NOW_US % HOUR_US,
         "timestamps_us": times,
+        "days": [NOW_US // DAY_US - count + i for i in range(count)],
         "last_us": times,
         "device_hashes": [identifier_hash(f"device-{rng.randrange(3)}") for _ in times],
     }
@@ -78,7 +79,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rng = random.Random(1)
     rows, labels = [], []
     for _ in range(400):
-        event = Event(timestamp_us=NOW_US, amount_cents=rng.randrange(1, 200_000), device_id="d")
+        event = Event(timestamp_us=NOW_US, amount_cents=rng.randrange(1, 200_000))
         rows.append(compute_vector(event, a_context(rng)))
         labels.append(int(rng.random() < event.amount_cents / 200_000))
     data = xgboost.DMatrix(np.array(rows), np.array(labels), feature_names=list(FEATURE_NAMES))

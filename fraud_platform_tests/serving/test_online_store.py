@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,7 @@ def filled(request: pytest.FixtureRequest) -> Settings:
     return request.getfixturevalue("settings" if request.param == "sqlite" else "in_redis")
 
 
-def readings(
-    settings: Settings, *ids: tuple[str, str], deadline_s: float = 5.0
-) -> list[Reading]:
+def readings(settings: Settings, *ids: tuple[str, str], deadline_s: float = 5.0) -> list[Reading]:
     """What the store says of users and merchants, one after the other."""
 
     async def read(store: OnlineStore) -> list[Reading]:
@@ -52,9 +51,7 @@ def with_store[R](
     return asyncio.run(run())
 
 
-def test_every_view_reads_as_it_was_written(
-    filled: Settings, contexts: dict[str, Context]
-) -> None:
+def test_every_view_reads_as_it_was_written(filled: Settings, contexts: dict[str, Context]) -> None:
     pairs = list(zip(contexts, reversed(contexts), strict=True))
 
     found = readings(filled, *((f"user-{u}", f"merchant-{m}") for u, m in pairs))
@@ -139,7 +136,9 @@ def test_hashes_that_cannot_be_are_a_fault_and_no_answer(
 ) -> None:
     name, *value = command
     with valkey.client() as client:
-        client.execute_command(name, redis_key("user_id", "user-3"), redis_fields(RECENT)[0], *value)
+        client.execute_command(
+            name, redis_key("user_id", "user-3"), redis_fields(RECENT)[0], *value
+        )
 
     found = readings(in_redis, ("user-3", "merchant-3"), ("user-4", "merchant-3"))
 
@@ -193,11 +192,10 @@ def test_many_requests_at_once_share_a_few_connections(
     numbers = [str(i % 20) for i in range(200)]
 
     async def read(store: OnlineStore) -> tuple[list[Reading], int]:
-        found = await asyncio.gather(
-            *(store.read(f"user-{n}", f"merchant-{n}") for n in numbers)
-        )
+        found = await asyncio.gather(*(store.read(f"user-{n}", f"merchant-{n}") for n in numbers))
         with valkey.client() as client:
-            return found, len(client.client_list())
+            clients: Any = client.client_list()
+            return found, len(clients)
 
     found, connections = with_store(in_redis, read)
 

@@ -91,7 +91,10 @@ def test_no_answer_mixes_two_models_while_they_are_swapped(
 ) -> None:
     bundles = [deploy(settings, version) for version in ("1", "2")]
     event = Event(
-        timestamp_us=int(NOW.timestamp() * 1e6), amount_cents=12_990, device_id="device-1"
+        timestamp_us=int(NOW.timestamp() * 1e6),
+        amount_cents=12_990,
+        merchant_id="merchant-4",
+        device_id="device-1",
     )
     context = paired(contexts, "3", "4")
     possible = {

@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.write import write_view
-from fraud_platform.features.state import (
-    MERCHANT_LABELS,
-    USER_RECENT,
-    VIEWS,
-    MerchantLabels,
-    UserRecent,
-)
+from fraud_platform.features.state import VIEWS
+from fraud_platform.online import open_store
 from fraud_platform.settings import Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
 
@@ -114,8 +108,9 @@ def test_a_store_that_was_missing_at_the_start_is_read_once_it_is_there(
     deploy(settings)
     with start(settings) as client:
         assert ask(client, transaction)[0]["degraded"]
-        for view in VIEWS:
-            write_view(settings, view, {}, NOW)
+        with open_store(settings) as store:
+            for view in VIEWS:
+                store.write(view, {}, NOW)
         assert not ask(client, transaction)[0]["degraded"]
 
 
@@ -123,8 +118,9 @@ def test_what_a_writer_adds_is_in_the_next_answer(
     asked: Client, settings: Settings, transaction: dict[str, object]
 ) -> None:
     before, _ = ask_until(asked, transaction, degraded=False)
-    write_view(settings, MERCHANT_LABELS, {"merchant-4": MerchantLabels()}, NOW)
-    write_view(settings, USER_RECENT, {"user-3": UserRecent()}, NOW)
+    with open_store(settings) as store:
+        for view in VIEWS:
+            store.write(view, {"user-3": view.empty, "merchant-4": view.empty}, NOW)
     after, _ = ask_until(asked, transaction, degraded=False)
 
     assert before["fraud_probability"] != after["fraud_probability"]
