@@ -8,14 +8,9 @@ from typing import Any
 
 import click
 
-<<<<<<< HEAD
 from fraud_platform.cli_kafka import kafka, stream, topics
-from fraud_platform.cli_options import POSITIVE, as_json
-=======
-from fraud_platform.cli_kafka import kafka, topics
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
->>>>>>> core
 from fraud_platform.cli_quarantine import quarantine
 from fraud_platform.errors import PredictFlowError
 

@@ -15,19 +15,10 @@ import polars as pl
 from fraud_platform.clock import DAY_US, HOUR_US, day_start_us, days_between, from_us
 from fraud_platform.features.online import Event, compile_online
 from fraud_platform.features.plan import Catalogue
-<<<<<<< HEAD
 from fraud_platform.features.recent import moment_of, with_events
 from fraud_platform.features.snapshot import FrameStates, label_rows, recent_rows
 from fraud_platform.features.state import (
     RECENT_US,
-=======
-from fraud_platform.features.recent import with_events
-from fraud_platform.features.snapshot import FrameStates, label_rows, recent_rows
-from fraud_platform.features.state import (
-    RECENT_US,
-    hash_field,
-    identifier_hash,
->>>>>>> core
     views,
 )
 from fraud_platform.features.tables import features_table, habits_table, tile_table
