@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fraud_platform.cli_features import features
-from fraud_platform.cli_kafka import kafka, topics
+from fraud_platform.cli_kafka import kafka, stream, topics
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
 from fraud_platform.cli_quarantine import quarantine
@@ -56,6 +56,7 @@ def main() -> None:
 
 main.add_command(topics)
 main.add_command(kafka)
+main.add_command(stream)
 main.add_command(quarantine)
 main.add_command(online)
 main.add_command(parity)
