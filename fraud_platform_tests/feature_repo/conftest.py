@@ -8,6 +8,7 @@ import pytest
 from feature_repo.write import write_view
 from fraud_platform.features.state import VIEWS, State
 from fraud_platform.settings import Settings
+from fraud_platform_tests.feature_repo.frames import frame_of
 from fraud_platform_tests.online.rows import a_state, odd_rows
 from fraud_platform_tests.valkey_server import Valkey
 
@@ -32,7 +33,7 @@ def written(
         server = Valkey(tmp_path_factory.mktemp("valkey"))
         settings = server.settings(settings.data_dir)
     for view in VIEWS:
-        write_view(settings, view, rows[view.name], AS_OF)
+        write_view(settings, view, frame_of(view, rows[view.name]), AS_OF)
     yield settings
     if server is not None:
         server.kill()

@@ -19,6 +19,7 @@ from feature_repo.write import write_view
 from fraud_platform.features.state import PROJECT, VIEWS
 from fraud_platform.online import open_store
 from fraud_platform.settings import Online, Secret, Settings
+from fraud_platform_tests.feature_repo.frames import frame_of
 from fraud_platform_tests.online.rows import odd_rows
 from fraud_platform_tests.valkey_server import Valkey
 
@@ -91,7 +92,7 @@ def rematerialised(folder: Path, settings: Settings, *options: str, **environ: s
     """Writes rows, loses them, has Feast's command make them from the snapshots, and compares."""
     rows = {view.name: odd_rows(view) for view in VIEWS}
     for view in VIEWS:
-        write_view(settings, view, rows[view.name], AS_OF)
+        write_view(settings, view, frame_of(view, rows[view.name]), AS_OF)
     lose_rows(settings)
 
     feast(folder, *options, "materialize", "2024-02-29T00:00:00", "2024-03-02T00:00:00", **environ)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from feature_repo import write
 from feature_repo.store import apply, feature_store, opened
 from feature_repo.write import write_view, written_as_of
 from fraud_platform.features.state import VIEWS, State
 from fraud_platform.online import open_store
 from fraud_platform.settings import Settings
+from fraud_platform_tests.feature_repo.frames import frame_of
 from fraud_platform_tests.online.rows import a_state
 
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
@@ -22,8 +22,8 @@ RECENT, DAILY = VIEWS[:2]
 
 def test_the_snapshot_holds_exactly_the_rows_of_the_last_write(settings: Settings) -> None:
     one, other = a_state(LABELS, 1), a_state(LABELS, 2)
-    write_view(settings, LABELS, {"a": one}, AS_OF)
-    write_view(settings, LABELS, {"b": other}, AS_OF)
+    write_view(settings, LABELS, frame_of(LABELS, {"a": one}), AS_OF)
+    write_view(settings, LABELS, frame_of(LABELS, {"b": other}), AS_OF)
 
     folder = settings.data_dir / "feast"
     snapshot = pq.read_table(folder / "merchant_labels.parquet").to_pylist()
@@ -52,30 +52,25 @@ def test_feast_reads_the_snapshot_offline_at_a_point_in_time(
     assert pd.isna(found["as_of_us"].iloc[1])
 
 
-def test_a_snapshot_is_written_in_batches_and_progress_is_told(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(write, "BATCH", 10)
-    rows = {f"m{i}": a_state(LABELS, i) for i in range(25)}
+def test_progress_is_told(settings: Settings) -> None:
+    rows = frame_of(LABELS, {f"m{i}": a_state(LABELS, i) for i in range(25)})
     told: list[tuple[int, int]] = []
 
     write_view(settings, LABELS, rows, AS_OF, lambda *step: told.append(step))
 
     assert told == [(25, 25)]
-    snapshot = pq.read_metadata(settings.data_dir / "feast" / "merchant_labels.parquet")
-    assert (snapshot.num_rows, snapshot.num_row_groups) == (25, 3)
 
 
-def test_a_state_of_another_view_is_refused_before_anything_is_written(settings: Settings) -> None:
-    with pytest.raises(ValueError, match=r"user_recent, user 'b': its fields are as_of_us, .*"):
-        write_view(settings, RECENT, {"a": a_state(RECENT), "b": a_state(DAILY)}, AS_OF)
+def test_rows_of_another_view_are_refused_before_anything_is_written(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="view user_recent: the rows lack timestamps_us, .*; give"):
+        write_view(settings, RECENT, frame_of(DAILY, {"b": a_state(DAILY)}), AS_OF)
 
     assert not list(settings.data_dir.iterdir())
 
 
 def test_an_as_of_without_a_zone_is_refused(settings: Settings) -> None:
     with pytest.raises(ValueError, match="no time zone"):
-        write_view(settings, RECENT, {}, datetime(2024, 3, 1))  # noqa: DTZ001
+        write_view(settings, RECENT, frame_of(RECENT, {}), datetime(2024, 3, 1))  # noqa: DTZ001
 
 
 def test_applying_again_keeps_what_is_stored(
@@ -91,7 +86,7 @@ def test_applying_again_keeps_what_is_stored(
 
 
 def test_the_store_can_be_read_while_a_batch_is_written(settings: Settings) -> None:
-    write_view(settings, DAILY, {"a": a_state(DAILY)}, AS_OF)
+    write_view(settings, DAILY, frame_of(DAILY, {"a": a_state(DAILY)}), AS_OF)
     with closing(sqlite3.connect(settings.online_store)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute('DELETE FROM "predictflow_user_daily"')
@@ -102,7 +97,7 @@ def test_the_store_can_be_read_while_a_batch_is_written(settings: Settings) -> N
 
 
 def test_a_lost_online_store_is_noticed_and_made_again_by_writing(settings: Settings) -> None:
-    rows = {"a": a_state(LABELS)}
+    rows = frame_of(LABELS, {"a": a_state(LABELS)})
     write_view(settings, LABELS, rows, AS_OF)
     assert written_as_of(settings, LABELS) == AS_OF
     for file in (settings.data_dir / "feast").glob("online_store.db*"):
