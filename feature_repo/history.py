@@ -1,6 +1,7 @@
 # ruff: noqa: PLC0415 - Feast takes five seconds to import, so functions import it themselves
 """The features of past transactions in Feast: a view over the lake's own table, without a copy."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def history_view(lake_dir: Path, catalogue: Catalogue = CATALOGUE) -> "FeatureVi
     return FeatureView(
         name=table.name,
         entities=[transaction()],
-        ttl=None,
+        ttl=timedelta(0),
         schema=[Field(name="transaction_id", dtype=String), *feature_fields(catalogue)],
         source=FileSource(
             name=table.name,

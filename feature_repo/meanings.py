@@ -60,7 +60,9 @@ def field_meanings(catalogue: Catalogue) -> dict[str, str]:
     for other in (other for key in KEYS for other in catalogue.others(key)):
         hashes, days = related_fields(other)
         found[hashes] = f"Hash of each {other} seen."
-        found[days] = f"Days on which each {other} was seen: bit k is the day k + 1 before as_of_us."
+        found[days] = (
+            f"Days on which each {other} was seen: bit k is the day k + 1 before as_of_us."
+        )
     for name in catalogue.looked_back:
         found[name] = f"Of each event: {catalogue[name].meaning}"
     for measure in (measure for tiles in catalogue.tiles for measure in tiles.measures):

@@ -40,7 +40,7 @@ class LakeOfflineStore(DuckDBOfflineStore):
     """The DuckDB store; a Delta table's timestamp may be int64 microseconds UTC."""
 
     @staticmethod
-    def get_historical_features(  # noqa: PLR0913 - Feast's signature
+    def get_historical_features(
         config: Any,
         feature_views: Any,
         feature_refs: Any,
@@ -82,10 +82,10 @@ def _read(source: DataSource, repo_path: str) -> Table:
 
 def _files(path: str) -> list[str]:
     try:
-        files = pl.DataFrame(DeltaTable(path).get_add_actions())["path"]
+        files = pl.DataFrame(DeltaTable(path).get_add_actions())["path"].to_list()
     except TableNotFoundError:
-        files = ()
-    if not len(files):
+        files = []
+    if not files:
         name = Path(path).name
         raise PredictFlowError(f"table {name} has no rows in {path}; materialize {name} first")
     # Not `file_uris`, which are encoded: DuckDB takes paths as they are.
@@ -96,5 +96,4 @@ def _files(path: str) -> list[str]:
     name="make_timestamptz",
     signature=((datatypes.int64,), datatypes.Timestamp(timezone="UTC")),
 )
-def _timestamp(us):  # noqa: ANN001, ANN202 - DuckDB's function, typed by its signature
-    ...
+def _timestamp(us): ...

@@ -2,6 +2,7 @@
 """The Feast entities and feature views, made from the online views of the feature catalogue."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,8 @@ def _feature_view(
     return FeatureView(
         name=view.name,
         entities=[entity],
-        # A state is never too old to use: it carries its own as-of time, and windows close by it.
-        ttl=None,
+        # For ever: a state carries its own as-of time, and windows close by it.
+        ttl=timedelta(0),
         schema=[Field(name=view.join_key, dtype=String), *fields],
         source=FileSource(
             name=view.name,

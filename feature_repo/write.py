@@ -33,7 +33,7 @@ def write_view(
     lacking = [name for name in (view.join_key, *view.fields) if name not in rows.columns]
     if lacking:
         raise ValueError(
-            f"view {view.name}: the rows lack {', '.join(lacking)}; give its join key and all fields"
+            f"view {view.name}: the rows lack {', '.join(lacking)}; give join key and all fields"
         )
     apply(settings)
     _write_snapshot(snapshot_path(feast_dir(settings), view), view, rows, as_of)

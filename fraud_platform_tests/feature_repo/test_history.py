@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from feature_repo.store import apply, opened
 from fraud_platform.clock import day_start_us
@@ -49,16 +50,15 @@ def a_day(day: date, seed: int) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def lake_of_days(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Eight days of features: one file of an older catalogue, and days that were made again."""
+    """Eight days of features: one file of an older catalogue, and a day that was made again."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("a lake of é"))
     lake = Lake(settings.lake_dir)
     older = Table("transaction_features", TRANSACTION_FEATURES.schema.remove(len(NAMES) + 5), ())
     for i in range(DAYS):
         day = FIRST + timedelta(days=i)
         table = older if i == 0 else TRANSACTION_FEATURES
-        for seed in (i, i + 100):
-            frame = a_day(day, seed)
-            lake.replace_days(table, day, day + timedelta(days=1), frame)
+        for seed in (i + 100, i) if i == 3 else (i,):
+            lake.replace_days(table, day, day + timedelta(days=1), a_day(day, seed))
     apply(settings)
     return settings
 
@@ -94,22 +94,22 @@ def test_ten_thousand_rows_are_the_lakes(lake_of_days: Settings) -> None:
     assert [name for name in found.columns if name in NAMES] == NAMES
     moment = pl.col("event_timestamp").dt.timestamp("us").alias("timestamp_us")
     order = ["transaction_id", "timestamp_us"]
-    assert bits(found.with_columns(moment).sort(order)).equals(bits(rows.sort(order)))
+    assert_frame_equal(bits(found.with_columns(moment).sort(order)), bits(rows.sort(order)))
 
 
 def test_a_later_moment_has_the_features_of_the_payment(lake_of_days: Settings) -> None:
-    rows = a_day(FIRST + timedelta(days=3), 103).sort("timestamp_us").head(3)
+    rows = a_day(FIRST + timedelta(days=3), 3).sort("timestamp_us").head(3)
 
     with opened(lake_of_days) as store:
         entities = asked(rows, timedelta(hours=1))
         found = store.get_historical_features(entities, ["transaction_features:amount"]).to_df()
-        before = asked(a_day(FIRST, 100).head(1), timedelta(days=-1))
+        before = asked(a_day(FIRST, 0).head(1), timedelta(days=-1))
         nothing = store.get_historical_features(before, ["transaction_features:amount"]).to_df()
 
     assert dict(zip(found["transaction_id"], found["amount"], strict=True)) == dict(
         rows.select("transaction_id", "amount").fill_null(float("nan")).iter_rows()
     )
-    assert nothing["amount"].isna().all()
+    assert nothing["amount"].isna().tolist() == [True]
 
 
 def test_a_lake_without_features_is_told(settings: Settings) -> None:
@@ -117,7 +117,7 @@ def test_a_lake_without_features_is_told(settings: Settings) -> None:
 
     with (
         opened(settings) as store,
-        pytest.raises(PredictFlowError, match="table transaction_features has no rows .* first"),
+        pytest.raises(PredictFlowError, match=r"table transaction_features has no rows .* first"),
     ):
         store.get_historical_features(
             asked(a_day(FIRST, 0).head(1)), ["transaction_features:amount"]

@@ -62,7 +62,7 @@ def test_progress_is_told(settings: Settings) -> None:
 
 
 def test_rows_of_another_view_are_refused_before_anything_is_written(settings: Settings) -> None:
-    with pytest.raises(ValueError, match="view user_recent: the rows lack timestamps_us, .*; give"):
+    with pytest.raises(ValueError, match=r"view user_recent: the rows lack times.*; give"):
         write_view(settings, RECENT, frame_of(DAILY, {"b": a_state(DAILY)}), AS_OF)
 
     assert not list(settings.data_dir.iterdir())
