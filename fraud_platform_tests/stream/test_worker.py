@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
+from fraud_platform.commands.online import recognisable
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.state import VIEWS
 from fraud_platform.online import open_store
@@ -139,6 +140,14 @@ def test_what_came_since_a_rebuild_is_read_again(topics: Topics, each_store: Set
     assert (done.events, done.rereads) == (40, 1)
     same(each_store, sent)
     assert to_end(each_store).rereads == 0
+
+
+def test_two_rebuilds_of_one_day_are_two_to_a_worker(each_store: Settings):
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+    first, second = (recognisable(each_store, VIEWS[0], midnight) for _ in range(2))
+    assert midnight <= first != second < midnight + timedelta(seconds=1)
+    assert recognisable(each_store, VIEWS[1], midnight) == midnight
+    assert recognisable(Settings(), VIEWS[0], midnight) == midnight
 
 
 def test_it_refuses_to_be_a_second_writer(topics: Topics, monkeypatch: pytest.MonkeyPatch):
