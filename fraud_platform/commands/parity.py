@@ -52,14 +52,20 @@ def run_parity(
 
 
 def parity(
-    settings: Settings, start: date, end: date, jobs: int = 1, database: int | None = None
+    settings: Settings,
+    start: date,
+    end: date | None = None,
+    jobs: int = 1,
+    database: int | None = None,
+    sample: int | None = None,
 ) -> Parity:
-    """Replays start <= day < end on a store of its own, in `jobs` processes of some users each.
+    """Replays start <= day < end (by default one day) on a store of its own.
 
-    The store is SQLite, or, where a `database` of the configured Redis is named, that. Raises
-    PredictFlowError where the lake lacks features of a day, or the database isn't empty.
+    It runs in `jobs` processes of some users each; `sample` is how many users at most. The store is
+    SQLite, or, where a `database` of the configured Redis is named, that. Raises PredictFlowError
+    where the lake lacks features of a day, or the database isn't empty.
     """
-    lake = Lake(settings.lake_dir)
+    lake, end = Lake(settings.lake_dir), end or start + timedelta(days=1)
     raw = rows_by_day(lake, RAW_TRANSACTIONS, start, end)
     made = rows_by_day(lake, TRANSACTION_FEATURES, start, end)
     lacking = sorted(day for day, rows in raw.items() if made.get(day) != rows)
@@ -70,9 +76,11 @@ def parity(
             "transaction_features for these days first"
         )
     users = lake.read(RAW_TRANSACTIONS, start, end, columns=["user_id"])["user_id"].unique().sort()
+    if sample is not None:
+        users = users.gather_every(-(-users.len() // sample))
     if jobs == 1 or database is not None:
         with _scratch(settings, database) as store:
-            return Replay(lake, CATALOGUE, store).run(start, end, _report)
+            return Replay(lake, CATALOGUE, store, users.to_list()).run(start, end, _report)
     # Processes of their own, started afresh: Arrow's threads don't survive a fork.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         shares = [users.gather_every(jobs, i).to_list() for i in range(jobs)]

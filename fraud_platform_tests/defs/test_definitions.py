@@ -72,6 +72,7 @@ CHECKS = {
     ("transaction_labels", "transaction_known"): False,
     ("transaction_features", "one_row_per_transaction"): True,
     ("transaction_features", "values_defined"): True,
+    ("transaction_features", "online_parity"): False,
     ("deployed_model", "evaluated"): True,
     ("deployed_model", "better_than_chance"): True,
     ("deployed_model", "not_older"): True,
@@ -177,7 +178,14 @@ def test_an_asset_says_what_it_is_whose_it_is_and_how_it_runs(name: str) -> None
 
 
 def test_the_checks_are_these_and_each_says_what_it_holds() -> None:
+    # Those of the assets themselves, and the one that stands beside its asset.
     specs = [spec for name in ASSETS for spec in asset(name).check_specs]
+    specs += [
+        spec
+        for one in repository().asset_checks_defs_by_key.values()
+        for spec in one.check_specs
+        if spec not in specs
+    ]
     found = {(spec.asset_key.to_user_string(), spec.name): spec.blocking for spec in specs}
     assert found == CHECKS
     assert all(spec.description for spec in specs)

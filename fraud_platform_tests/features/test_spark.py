@@ -37,7 +37,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         lacking("PySpark isn't installed; make spark installs it")
     if shutil.which("java") is None:
         lacking("Spark needs Java, and there is none")
-    from pyspark import sql  # noqa: PLC0415 - not installed everywhere
+    from pyspark import sql  # noqa: PLC0415 # pyright: ignore[reportMissingImports]
 
     session = (
         sql.SparkSession.builder.master("local[2]")
