@@ -10,11 +10,13 @@ import pytest
 from fraud_platform_tests.dagster_ui.process import CHECKOUT, DagsterDev, environment
 
 FIRST, LAST = "2026-03-01", "2026-03-06"
+# What features of later days look back on is made for the days before them.
+MADE = "raw_transactions,daily_tiles,transaction_habits"
 
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
-    """`dagster dev` on six days of some 200 transactions, `raw_transactions` made."""
+    """`dagster dev` on six days of some 200 transactions, with what features look back on."""
     data_dir = tmp_path_factory.mktemp("dagster_ui") / "data"
     data_dir.mkdir()
     shutil.copy(CHECKOUT / "dagster.yaml", data_dir)
@@ -23,7 +25,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
     for command in (
         ["simulate", "--out", world, "--start", FIRST, *small],
         ["ingest", world],
-        ["materialize", "--from", FIRST, "--to", LAST, "--select", "raw_transactions"],
+        ["materialize", "--from", FIRST, "--to", LAST, "--select", MADE],
     ):
         done = subprocess.run(
             [sys.executable, "-m", "fraud_platform", *command],

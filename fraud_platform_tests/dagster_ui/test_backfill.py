@@ -11,6 +11,7 @@ from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRA
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake, versions
 from fraud_platform_tests.dagster_ui.process import DagsterDev
+from fraud_platform_tests.world import TABLES as ASSETS
 
 TABLES = (RAW_TRANSACTIONS, TRANSACTION_LABELS, TRANSACTION_FEATURES)
 START, END = date(2026, 3, 2), date(2026, 3, 5)
@@ -63,14 +64,14 @@ def versions_before(lake: Lake) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def backfill(dev: DagsterDev, versions_before: dict[str, int]) -> str:
-    """The id of a backfill of three days of three assets.
+    """The id of a backfill of three days of the assets from transactions to features.
 
     The daemon looks at backfills every 30 seconds, so the test beside it runs meanwhile.
     """
     # By partitions of each asset: partition names alone would be those of the first asset, and of
     # the others every later day that reads them, too.
     span = {"range": {"start": str(DAYS[0]), "end": str(DAYS[-1])}}
-    targets = [{"assetKey": {"path": [table.name]}, "partitions": span} for table in TABLES]
+    targets = [{"assetKey": {"path": [name]}, "partitions": span} for name in ASSETS]
     answer = dev.graphql(LAUNCH_BACKFILL, params={"partitionsByAssets": targets})
     launched = answer["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
