@@ -43,9 +43,14 @@ bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transact
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20
 
+spark: $(VENV)/ready  ## Install PySpark, for the test of the feature SQL on Spark.
+	$(UV) pip install --quiet --require-hashes --python $(VENV) -r requirements-spark.lock
+
 lock: $(UV)  ## Resolve the dependencies anew into requirements.lock.
 	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.12 \
 		--group dev --custom-compile-command "make lock" -q -o requirements.lock pyproject.toml
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.12 \
+		--group spark --custom-compile-command "make lock" -q -o requirements-spark.lock
 
 clean:  ## Remove what was set up and what was made by the demo.
 	rm -rf $(VENV) .uv .cache .predictflow .predictflow-* .pytest_cache .ruff_cache .hypothesis *.egg-info
@@ -63,4 +68,4 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
-.PHONY: help demo test lint dev serve mlflow bench soak lock clean setup
+.PHONY: help demo test lint dev serve mlflow bench soak spark lock clean setup

@@ -6,16 +6,13 @@ Nothing else imports this module; the platform goes through `feature_repo.store`
 import os
 from pathlib import Path
 
-from feature_repo.views import entities, feature_views
+from feature_repo.objects import feast_objects
 
 # As in the two feature_store files: a relative directory is taken from this folder.
 _FOLDER = Path(__file__).resolve().parent
-_FEAST_DIR = (
-    _FOLDER / os.environ.get("PREDICTFLOW_DATA_DIR", "../.predictflow") / "feast"
-).resolve()
+_DATA_DIR = (_FOLDER / os.environ.get("PREDICTFLOW_DATA_DIR", "../.predictflow")).resolve()
 
 # Feast makes the last folder of a path only.
-_FEAST_DIR.mkdir(parents=True, exist_ok=True)
+(_DATA_DIR / "feast").mkdir(parents=True, exist_ok=True)
 
-globals().update(entities())
-globals().update(feature_views(_FEAST_DIR))
+globals().update(feast_objects(_DATA_DIR / "feast", _DATA_DIR / "lake"))

@@ -3,14 +3,17 @@
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_repo.views import entities, feature_views
+from feature_repo.objects import feast_objects
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.features.state import PROJECT, VIEWS, View
+from fraud_platform.features.catalogue import CATALOGUE
+from fraud_platform.features.plan import Catalogue
+from fraud_platform.features.state import PROJECT
 from fraud_platform.online.address import ANSWER_S, CONNECT_S, redis_address
 from fraud_platform.settings import Online, Settings
 
@@ -37,7 +40,7 @@ def feature_store(settings: Settings) -> "FeatureStore":
         provider="local",
         registry=_registry(settings),
         online_store=_online_store(settings),
-        offline_store={"type": "duckdb"},
+        offline_store={"type": "feature_repo.offline.LakeOfflineStore"},
         entity_key_serialization_version=3,
     )
     store = FeatureStore(config=config)
@@ -71,14 +74,15 @@ def connection_string(online: Online) -> str:
     return ",".join([redis_address(online), *texts])
 
 
-def apply(settings: Settings, views: Sequence[View] = VIEWS) -> None:
-    """Puts the views into the registry and their tables into the online store.
+def apply(settings: Settings, catalogue: Catalogue = CATALOGUE) -> None:
+    """Puts entities, views and services into the registry and tables into the online store.
 
     Doing it again changes nothing, and keeps what is stored.
     """
-    known = [*entities(views).values(), *feature_views(feast_dir(settings), views).values()]
-    with opened(settings) as store, _alone(feast_dir(settings)):
-        store.apply(known)
+    found = feast_objects(feast_dir(settings), settings.lake_dir.absolute(), catalogue)
+    with opened(settings) as store, _alone(feast_dir(settings)), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "On demand feature view is an exp", RuntimeWarning)
+        store.apply([*found.values()])
 
 
 @contextmanager

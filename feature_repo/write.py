@@ -27,9 +27,14 @@ def write_view(
     `rows` has the view's join key and fields. The snapshot is written first and holds exactly these
     rows afterwards; in the online store they replace the rows of the same ids and leave the others.
     Writing again after a failure is harmless. `progress` is called with the rows written and the
-    rows in all. Raises what `OnlineStore.write` raises.
+    rows in all. Raises ValueError for rows that lack a column, and what `OnlineStore.write` raises.
     """
     to_us(as_of)
+    lacking = [name for name in (view.join_key, *view.fields) if name not in rows.columns]
+    if lacking:
+        raise ValueError(
+            f"view {view.name}: the rows lack {', '.join(lacking)}; give join key and all fields"
+        )
     apply(settings)
     _write_snapshot(snapshot_path(feast_dir(settings), view), view, rows, as_of)
     with open_store(settings) as store:

@@ -1,4 +1,4 @@
-"""`predictflow topics` and `predictflow kafka`."""
+"""`predictflow topics`, `predictflow kafka` and `predictflow stream`."""
 
 import click
 
@@ -52,3 +52,20 @@ def kafka_down() -> None:
     from fraud_platform.commands.kafka import run_down  # noqa: PLC0415
 
     run_down()
+
+
+@click.command()
+@click.option("--until-caught-up", is_flag=True, help="End when all that is there now is written.")
+@as_json
+def stream(until_caught_up: bool, as_json: bool) -> None:
+    """Keep each user's recent events in the online store, as their transactions come from Kafka.
+
+    Goes on until SIGTERM. Several of these share the topic's partitions. Needs the setting
+    online.recent_by = "stream", so that the daily asset leaves these rows alone.
+
+    \b
+      PREDICTFLOW_ONLINE_RECENT_BY=stream predictflow stream
+    """
+    from fraud_platform.commands.stream import run_stream  # noqa: PLC0415
+
+    run_stream(until_caught_up=until_caught_up, as_json=as_json)

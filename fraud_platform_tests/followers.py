@@ -1,4 +1,4 @@
-"""Ingesters as processes of their own, and what the lake holds of a test's topics."""
+"""Ingesters and stream workers as processes, and what the lake holds of a test's topics."""
 
 import json
 import os
@@ -25,13 +25,13 @@ CHECKOUT = Path(__file__).parents[1]
 DEADLINE = 60.0
 
 
-class Ingester:
-    """A `predictflow ingest --kafka` with the test's settings; ended by its own process id."""
+class Follower:
+    """A `predictflow` command with the test's settings; ended by its own process id."""
 
-    def __init__(self, *options: str, log: Path, **environ: str) -> None:
+    def __init__(self, *arguments: str, log: Path, **environ: str) -> None:
         self.log = log
         self._said = log.with_suffix(".said")
-        command = [sys.executable, "-m", "fraud_platform", "ingest", "--kafka", "--json", *options]
+        command = [sys.executable, "-m", "fraud_platform", *arguments, "--json"]
         settings = load_settings()
         told = {
             "PYTHONPATH": str(CHECKOUT),
@@ -39,6 +39,7 @@ class Ingester:
             "DAGSTER_HOME": str(CHECKOUT),
             "PREDICTFLOW_DATA_DIR": str(settings.data_dir),
             "PREDICTFLOW_INGEST_METRICS_PORT": "0",
+            "PREDICTFLOW_STREAM_METRICS_PORT": "0",
         }
         with log.open("ab") as err, self._said.open("wb") as out:
             self.process = subprocess.Popen(
@@ -86,11 +87,18 @@ class Ingester:
         return {name: float(value) for name, value in pairs}
 
 
-def wait_until(true: Callable[[], bool], what: str, *ingesters: Ingester) -> None:
+class Ingester(Follower):
+    """A `predictflow ingest --kafka`."""
+
+    def __init__(self, *options: str, log: Path, **environ: str) -> None:
+        super().__init__("ingest", "--kafka", *options, log=log, **environ)
+
+
+def wait_until(true: Callable[[], bool], what: str, *followers: Follower) -> None:
     """Waits for something to become true; fails with what was waited for and the logs."""
     deadline = time.monotonic() + DEADLINE
     while not true():
-        logs = "\n".join(one.log.read_text() for one in ingesters)
+        logs = "\n".join(one.log.read_text() for one in followers)
         assert time.monotonic() < deadline, f"waited in vain until {what}\n{logs}"
         time.sleep(0.05)
 

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,12 +71,24 @@ def emit(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table; numbers are right-aligned."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    unfolded: Sequence[str] = (),
+) -> None:
+    """Prints a table; numbers are right-aligned, and these columns stay on one line."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        justify = "right" if numeric else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=name in unfolded)
     for row in rows:
         shown.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
     console.print(shown)
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal would obey: control characters and rich's markup."""
+    printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escape("".join(printable))

@@ -7,6 +7,7 @@ import polars as pl
 
 from fraud_platform import progress
 from fraud_platform.commands import console
+from fraud_platform.commands.follower_log import log_as_follower
 from fraud_platform.commands.recorded import record_landed
 from fraud_platform.commands.stopping import until_stopped
 from fraud_platform.ingest.contract_decoder import TYPE_CHANGED
@@ -14,9 +15,10 @@ from fraud_platform.ingest.follower_metrics import FollowerMetrics
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.kafka import follow, ingest_to_end
 from fraud_platform.lake.store import Lake
+from fraud_platform.metrics_port import metrics_served
 from fraud_platform.settings import Settings, load_settings
 
-STATUS_SECONDS, SELDOM_SECONDS = 10.0, 30.0
+STATUS_SECONDS = 10.0
 log = logging.getLogger("predictflow.ingest")
 
 
@@ -51,7 +53,7 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
         metrics.looked(done)
         status.show(done)
 
-    with metrics.served(settings.ingest) as port, until_stopped() as stop:
+    with metrics_served(metrics.registry, settings.ingest) as port, until_stopped() as stop:
         log.info("metrics on http://%s:%d/metrics", settings.ingest.metrics_host, port)
         done = follow(
             settings,
@@ -63,19 +65,6 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
             failed=metrics.failed,
         )
     _show(done, as_json=as_json)
-
-
-class _Seldom(logging.Handler):
-    """Passes on what Kafka's client says of its faults, of the many lines of each one a while."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self._after = 0.0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.created >= self._after:
-            self._after = record.created + SELDOM_SECONDS
-            log.warning("Kafka's client: %s", record.getMessage())
 
 
 class _Status:
@@ -100,10 +89,7 @@ class _Status:
 def _prepared() -> Settings:
     settings = load_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    client = logging.getLogger("kafka")
-    client.propagate = False
-    client.addHandler(_Seldom())
+    log_as_follower(log)
     return settings
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
 
 from fraud_platform.clock import from_us
 from fraud_platform.commands import console
@@ -52,7 +51,7 @@ def run_list(
         f"{len(shown):,} of {listed.height:,} records ({open_ones:,} open, "
         f"{found.height - open_ones:,} resolved)",
         columns,
-        [tuple(map(_plain, _cells(one)))[: len(columns)] for one in shown],
+        [tuple(map(console.plain, _cells(one)))[: len(columns)] for one in shown],
     )
     _print_reasons(reasons)
 
@@ -77,7 +76,7 @@ def run_show(id_: str, *, raw: bool, as_json: bool) -> None:
         if content is not None:
             _print_field(name, "" if content else "(empty)")
             for line in _legible(content).splitlines():
-                console.console.print(f"  {_plain(line)}", soft_wrap=True)
+                console.console.print(f"  {console.plain(line)}", soft_wrap=True)
 
 
 def run_replay(
@@ -105,7 +104,9 @@ def _report(outcomes: Sequence[Outcome], *, as_json: bool, dry_run: bool = False
         console.emit({"dry_run": dry_run, **states, "records": records})
     else:
         for one in sorted(outcomes, key=lambda one: one.state != "failed")[:MOST]:
-            console.console.print(_plain(f"{one.id} {one.state}: {one.says}"), soft_wrap=True)
+            console.console.print(
+                console.plain(f"{one.id} {one.state}: {one.says}"), soft_wrap=True
+            )
         if len(outcomes) > MOST:
             console.console.print(f"... and {len(outcomes) - MOST:,} more; --json names each")
             _print_reasons(count_reasons(one.says for one in failed))
@@ -154,15 +155,9 @@ def _legible(content: bytes) -> str:
 
 def _print_field(name: str, value: object) -> None:
     if value is not None:
-        console.console.print(f"{name:<12} {_plain(str(value))}", soft_wrap=True)
+        console.console.print(f"{name:<12} {console.plain(str(value))}", soft_wrap=True)
 
 
 def _print_reasons(reasons: Counter[str]) -> None:
     for reason, count in reasons.most_common(10):
-        console.console.print(f"  {count:,} x {_plain(reason)}", soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    """The text without what a terminal would obey: control characters and rich's markup."""
-    printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return escape("".join(printable))
+        console.console.print(f"  {count:,} x {console.plain(reason)}", soft_wrap=True)

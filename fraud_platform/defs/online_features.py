@@ -29,7 +29,8 @@ def online_features(context: dg.AssetExecutionContext, platform: Platform) -> dg
     """The online state as of the end of the (last) day, written to the Feast online store.
 
     The whole state is written each time, so a missed day heals with the next one. A store that is
-    already at a later day is left as it is: a backfill of old days never sets it back.
+    already at a later day is left as it is: a backfill of old days never sets it back. Where a
+    stream keeps users' recent events (online.recent_by), those are left to it.
     """
     from feature_repo.write import write_view, written_as_of  # noqa: PLC0415 - Feast takes seconds
 
@@ -37,7 +38,9 @@ def online_features(context: dg.AssetExecutionContext, platform: Platform) -> dg
     settings, moment = platform.settings, from_us(day_start_us(end))
     rows: dict[str, int] = {}
     with checks.explained():
-        for view, frame in OnlineState(platform.lake, CATALOGUE).of_events(end):
+        for view, frame in OnlineState(platform.lake, CATALOGUE).of_events(
+            end, recent=settings.online.recent_by == "online_features"
+        ):
             current = written_as_of(settings, view)
             if current is not None and current > moment:
                 continue

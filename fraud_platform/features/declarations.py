@@ -43,12 +43,18 @@ class Where:
     def slug(self) -> str:
         """The condition as a piece of a column name."""
         word = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "==": "eq"}[self.comparison]
-        value = f"{self.value:g}".replace("-", "minus_").replace(".", "_").replace("+", "")
+        value = self._number.replace("-", "minus_").replace(".", "_").replace("+", "")
         return f"{self.column}_{word}_{value}" + ("_or_missing" if self.or_missing else "")
 
     def __str__(self) -> str:
-        text = f"{self.column} {self.comparison} {self.value:g}"
+        text = f"{self.column} {self.comparison} {self._number}"
         return f"{text} or missing" if self.or_missing else text
+
+    @property
+    def _number(self) -> str:
+        """The value in full: two conditions that differ must not get one column."""
+        short = f"{self.value:g}"
+        return short if float(short) == self.value else repr(float(self.value))
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,9 @@ class Feature:
         """Days of a window that must be aligned to days."""
         window = self.window_of(text)
         if not window.days:
-            raise CatalogueError(f"feature {self.name}: {text!r} must be in days, such as 30d")
+            raise CatalogueError(
+                f"feature {self.name}: a window of {text!r} doesn't fit here; use days, such as 30d"
+            )
         return window.days
 
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import cast, get_args
 
 from fraud_platform.features.columns import base_column, coarse_column
+from fraud_platform.features.declaration_rules import check_declaration
 from fraud_platform.features.declarations import (
     CatalogueError,
     Feature,
@@ -42,10 +43,7 @@ class Catalogue:
                     f"feature {feature.name} has the name of a figure of the transaction itself; "
                     "rename it"
                 )
-            if not feature.name.isidentifier() or feature.name != feature.name.lower():
-                raise CatalogueError(
-                    f"feature {feature.name!r}: use lower-case letters, digits and underscores"
-                )
+            check_declaration(feature)
             self._by_name[feature.name] = feature
         for feature in features:
             self._check(feature)
@@ -66,9 +64,10 @@ class Catalogue:
 
     def _level(self, name: str, above: tuple[str, ...]) -> int:
         if name in above:
+            by_way = " and ".join(above[above.index(name) + 1 :])
             raise CatalogueError(
-                f"feature {above[0]} is computed from itself, by way of "
-                f"{' and '.join(above[1:]) or 'nothing else'}; break the circle"
+                f"feature {name} is computed from itself"
+                + (f", by way of {by_way}; break the circle" if by_way else "; name another")
             )
         if name in FIELDS:
             return 0
@@ -85,11 +84,7 @@ class Catalogue:
         return max(needs, 1 if not feature.needs else 0, seen + 1)
 
     def _check(self, feature: Feature) -> None:
-        if self.level(feature.name) > 2:
-            raise CatalogueError(
-                f"feature {feature.name} looks back on a feature that looks back on a third; two "
-                "levels are kept, so base it on a feature of the first"
-            )
+        self.level(feature.name)  # finds circles and unknown names
         for name in feature.looks_back_on:
             seen = self._by_name.get(name)
             if isinstance(seen, Request) and name not in FIELDS:
@@ -101,6 +96,11 @@ class Catalogue:
                 raise CatalogueError(
                     f"feature {feature.name} looks back on {name}, which is made from labels; "
                     "labels of the past change what it was, so use one that isn't"
+                )
+            if self.level(name) > 1:
+                raise CatalogueError(
+                    f"feature {feature.name} looks back on {name}, which looks back on others "
+                    "itself; two levels are kept, so use one of level 1"
                 )
         match feature:
             case WindowAggregate():

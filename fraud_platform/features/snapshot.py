@@ -36,8 +36,8 @@ def recent_rows(catalogue: Catalogue, habits: pl.DataFrame, end_us: int) -> pl.D
     hashed = {hash_field(other): hash_column(other) for other in catalogue.hashed}
     return (
         habits.filter(moment.is_between(end_us - RECENT_US, end_us, closed="left"))
-        .sort("timestamp_us", "transaction_id")
         .with_columns(transaction_hashes=hash_column("transaction_id"), **hashed)
+        .sort("timestamp_us", "transaction_hashes")
         .group_by("user_id", maintain_order=True)
         .agg(
             timestamps_us="timestamp_us",

@@ -6,6 +6,7 @@ parallel lists with one place for each day that has any, and say up to when they
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
@@ -42,10 +43,21 @@ class View:
         """The view's table in Feast's SQLite online store."""
         return f"{PROJECT}_{self.name}"
 
-    @property
+    @cached_property
     def empty(self) -> State:
         """The state of an entity of which nothing is known."""
         return {name: 0 if kind == "int64" else () for name, kind in self.fields.items()}
+
+    @cached_property
+    def parallel(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of lists that have one place each for the same event, day or related id."""
+        lists = [name for name, kind in self.fields.items() if kind != "int64"]
+        groups: dict[str, list[str]] = {}
+        for name in lists:
+            groups.setdefault(
+                name.rpartition("_")[0] if name.startswith("seen_") else "", []
+            ).append(name)
+        return tuple(map(tuple, groups.values()))
 
 
 def views(catalogue: Catalogue) -> tuple[View, ...]:

@@ -1,16 +1,12 @@
 """A follower's figures for Prometheus, on a port of its own."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import polars as pl
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fraud_platform.clock import MICROSECONDS
-from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.ingested import Ingested
-from fraud_platform.settings import Ingest
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -87,24 +83,6 @@ class FollowerMetrics:
 
     def failed(self, _error: Exception) -> None:
         self._failures.inc()
-
-    @contextmanager
-    def served(self, settings: Ingest) -> Iterator[int]:
-        """Shows the figures on the settings' port while the block runs; gives the port."""
-        host, port = settings.metrics_host, settings.metrics_port
-        try:
-            server, thread = start_http_server(port, host, self.registry)
-        except OSError as error:
-            raise PredictFlowError(
-                f"setting ingest.metrics_port: can't listen on {host}:{port} ({error}); "
-                "another follower may, so set another port, or 0 for a free one"
-            ) from error
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"fraud_ingest_{name}", text, labels, registry=self.registry)

@@ -5,17 +5,12 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from kafka.errors import (
-    AuthorizationError,
-    CorruptRecordError,
-    KafkaError,
-    SaslAuthenticationFailedError,
-    UnsupportedCodecError,
-)
+from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from fraud_platform.errors import PredictFlowError, UnavailableError
+from fraud_platform.errors import UnavailableError
 from fraud_platform.ingest.ingested import Ingested
+from fraud_platform.ingest.kafka_faults import FIRST_RETRY, LAST_RETRY, raise_if_lasting
 from fraud_platform.ingest.kafka_opening import opened
 from fraud_platform.ingest.kafka_session import Session, Told
 from fraud_platform.lake.store import Lake
@@ -26,14 +21,6 @@ log = logging.getLogger("predictflow.ingest")
 POLL_SECONDS, SHORT_POLL_SECONDS = 0.5, 0.05
 # How long another ingester may stand still before what it was at is taken from it.
 PATIENCE_SECONDS = 15.0
-FIRST_RETRY, LAST_RETRY = 1.0, 30.0
-# What waiting doesn't mend; everything else that Kafka says may pass.
-_LASTING = (
-    AuthorizationError,
-    CorruptRecordError,
-    SaslAuthenticationFailedError,
-    UnsupportedCodecError,
-)
 
 
 def ingest_to_end(
@@ -174,7 +161,7 @@ def follow(
                 if session.pending.due and not waiting and not session.writing:
                     session.land()
             except (UnavailableError, KafkaError) as error:
-                _raise_if_lasting(error)
+                raise_if_lasting(error)
                 delay = min(LAST_RETRY, 2 * delay or FIRST_RETRY)
                 retry_at = time.monotonic() + delay
                 log.warning("tried again in %.0f s: %s", delay, error)
@@ -185,12 +172,3 @@ def follow(
         session.settle()
         session.measure_lag()
         return session.landing.done
-
-
-def _raise_if_lasting(error: Exception) -> None:
-    # Kafka's client wraps what a rebalance listener of ours raised.
-    cause = error.__cause__ or error
-    if isinstance(cause, PredictFlowError) and not isinstance(cause, UnavailableError):
-        raise cause
-    if isinstance(cause, _LASTING):
-        raise error

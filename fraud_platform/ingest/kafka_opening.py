@@ -1,6 +1,5 @@
 """Opening a session: the clients, their configuration, and the topics that they speak of."""
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from fraud_platform.ingest.kafka_client import client_config, reaching, topic_id
 from fraud_platform.ingest.kafka_landing import KafkaLanding
 from fraud_platform.ingest.kafka_session import COMMIT_MS, POLL_RECORDS, Session, Told
 from fraud_platform.lake.store import Lake
+from fraud_platform.memory import fewer_collections
 from fraud_platform.settings import Kafka, Settings
 
 PARTITION_BYTES = 2**20
@@ -27,7 +27,7 @@ def opened(
     """A session on the settings' topics; raises PredictFlowError where it can't be had."""
     kafka = settings.kafka
     config = client_config(kafka)
-    with reaching(kafka), _fewer_collections():
+    with reaching(kafka), fewer_collections():
         admin = KafkaAdminClient(**config)
         consumer = KafkaConsumer(**config, **_consumer_config(kafka, in_group=in_group))
         try:
@@ -47,17 +47,6 @@ def opened(
         finally:
             consumer.close(timeout_ms=COMMIT_MS)
             admin.close()
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Polling makes millions of objects that are free of cycles: looking for some costs a tenth."""
-    former = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*former)
 
 
 def _topics(kafka: Kafka, admin: KafkaAdminClient) -> dict[str, Topic]:

@@ -9,14 +9,9 @@ import polars as pl
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.errors import (
     BrokerResponseError,
-    CommitFailedError,
-    IllegalGenerationError,
-    IllegalStateError,
     LogTruncationError,  # pyright: ignore[reportAttributeAccessIssue] - the stubs are of 2.x
     OffsetOutOfRangeError,
-    RebalanceInProgressError,
     RetriableError,  # pyright: ignore[reportAttributeAccessIssue]
-    UnknownMemberIdError,
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -26,19 +21,12 @@ from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.kafka_assignments import Assignments
 from fraud_platform.ingest.kafka_batch import Pending, Topic
 from fraud_platform.ingest.kafka_client import topic_ids
+from fraud_platform.ingest.kafka_faults import NOT_A_MEMBER, WENT
 from fraud_platform.ingest.kafka_landing import KafkaLanding
 from fraud_platform.settings import Settings
 
 POLL_RECORDS = 40_000
 COMMIT_MS = 5_000
-_NOT_A_MEMBER = (
-    CommitFailedError,
-    IllegalGenerationError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
-# The client's own thread may take a partition from us between a look at it and the next step.
-_WENT = (IllegalStateError, KeyError, ValueError)
 Told = Callable[[Ingested, pl.DataFrame], None]
 
 
@@ -174,7 +162,7 @@ class Session:
     def hold(self, *, back: bool) -> None:
         """Stops polling records, or goes on; the consumer stays in its group meanwhile."""
         for at in self.consumer.assignment() if back else self.consumer.paused():
-            with suppress(*_WENT):
+            with suppress(*WENT):
                 (self.consumer.pause if back else self.consumer.resume)(at)
 
     def follower_is_live(self) -> bool:
@@ -189,7 +177,7 @@ class Session:
         """Reads partitions from these offsets on, forgetting what was polled of them."""
         self.pending.drop(positions)
         for at, offset in positions.items():
-            with suppress(*_WENT):
+            with suppress(*WENT):
                 self.consumer.seek(at, offset)
                 self._next[at] = self.stands[at] = offset
 
@@ -203,7 +191,7 @@ class Session:
         done.positions, done.lag = {}, {}
         for at in self._next:
             name, stands = f"{at.topic}/{at.partition}", self.stands[at]
-            with suppress(*_WENT):
+            with suppress(*WENT):
                 end = self.consumer.highwater(at)
                 done.positions[name] = stands
                 done.lag[name] = 0 if end is None else max(0, end - stands)
@@ -220,7 +208,7 @@ class Session:
         }
         try:
             self.consumer.commit(offsets, timeout_ms=COMMIT_MS)
-        except _NOT_A_MEMBER:
+        except NOT_A_MEMBER:
             self.place(list(self.pending.spans))
             return False
         return True

@@ -29,11 +29,12 @@ class OnlineState:
     lake: Lake
     catalogue: Catalogue
 
-    def of_events(self, end: date) -> Iterator[tuple[View, pl.DataFrame]]:
-        """`user_recent` and the daily views at the first moment of `end`."""
+    def of_events(self, end: date, *, recent: bool = True) -> Iterator[tuple[View, pl.DataFrame]]:
+        """The daily views, and `user_recent` unless told not to, at the first moment of `end`."""
         for view in views(self.catalogue):
             if view.name == "user_recent":
-                yield view, self.recent(end)
+                if recent:
+                    yield view, self.recent(end)
             elif view.name.endswith("_daily"):
                 yield view, self.daily(view.join_key, end)
 

@@ -15,12 +15,10 @@ import polars as pl
 from fraud_platform.clock import DAY_US, HOUR_US, day_start_us, days_between, from_us
 from fraud_platform.features.online import Event, compile_online
 from fraud_platform.features.plan import Catalogue
-from fraud_platform.features.recent import with_events
+from fraud_platform.features.recent import moment_of, with_events
 from fraud_platform.features.snapshot import FrameStates, label_rows, recent_rows
 from fraud_platform.features.state import (
     RECENT_US,
-    hash_field,
-    identifier_hash,
     views,
 )
 from fraud_platform.features.tables import features_table, habits_table, tile_table
@@ -44,6 +42,13 @@ class Parity:
     @property
     def differing(self) -> int:
         return sum(self.by_feature.values())
+
+    def add(self, other: "Parity") -> None:
+        """Takes up what was compared elsewhere."""
+        self.vectors += other.vectors
+        for name, differing in other.by_feature.items():
+            self.by_feature[name] = self.by_feature.get(name, 0) + differing
+        self.first = [*self.first, *other.first][:20]
 
     def compare(self, ids: Sequence[str], offline: np.ndarray, online: np.ndarray) -> None:
         """Takes up vectors by features of both sides; a missing value is NaN."""
@@ -192,16 +197,6 @@ class Replay:
     def _write(self, name: str, rows: pl.DataFrame, as_of_us: int, whole: bool = True) -> None:
         view = self._views[name]
         self._store.write(view, FrameStates(view, rows), from_us(as_of_us), whole=whole)
-
-
-def moment_of(catalogue: Catalogue, transaction_id: str, event: Event) -> dict[str, int | float]:
-    """An event's place in `user_recent`, but for the features that others look back on."""
-    return {
-        "timestamps_us": event.timestamp_us,
-        "amounts_cents": event.amount_cents,
-        "transaction_hashes": identifier_hash(transaction_id),
-        **{hash_field(o): identifier_hash(getattr(event, o)) for o in catalogue.hashed},
-    }
 
 
 def _apart(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -1,7 +1,6 @@
 """Rows of the online views as stored values, and back; a row that cannot be is told, not used."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 
 from fraud_platform.features.state import State, View
 from fraud_platform.online.feast_format import Decode, Encode, value_encoder
@@ -10,14 +9,13 @@ from fraud_platform.online.feast_format import Decode, Encode, value_encoder
 def check_rows(view: View, rows: Mapping[str, State]) -> None:
     """Raises ValueError for a state whose fields are not the view's or do not fit together."""
     expected = view.fields.keys()
-    parallel = parallel_fields(view)
     for entity_id, state in rows.items():
         if state.keys() != expected:
             raise ValueError(
                 f"view {view.name}, {view.entity} {entity_id!r}: its fields are "
                 f"{', '.join(sorted(state))}; expected {', '.join(expected)}"
             )
-        _check_lengths(view, state, parallel)
+        _check_lengths(view, state)
 
 
 def row_encoder(view: View) -> Callable[[str, State], list[bytes]]:
@@ -62,21 +60,6 @@ def decoded_states(
         start = end
 
 
-def parallel_fields(view: View) -> list[list[str]]:
-    """Groups of a view's lists that have one place each for the same thing.
-
-    The ids that a user was seen with (`seen_device_hashes`, `seen_device_days`) go together, and
-    all others do.
-    """
-    lists = sorted(name for name, kind in view.fields.items() if kind != "int64")
-    named = sorted((_seen(name), name) for name in lists)
-    return [[name for _, name in group] for _, group in groupby(named, lambda pair: pair[0])]
-
-
-def _seen(name: str) -> str:
-    return name.rpartition("_")[0] if name.startswith("seen_") else ""
-
-
 def _state(view: View, stored: Sequence[bytes | None], decode: Decode) -> State:
     missing = [name for name, raw in zip(view.fields, stored, strict=True) if raw is None]
     if len(missing) == len(stored):
@@ -91,12 +74,12 @@ def _state(view: View, stored: Sequence[bytes | None], decode: Decode) -> State:
         for (name, kind), raw in zip(view.fields.items(), stored, strict=True)
         if raw is not None
     }
-    _check_lengths(view, state, parallel_fields(view))
+    _check_lengths(view, state)
     return state
 
 
-def _check_lengths(view: View, state: State, parallel: list[list[str]]) -> None:
-    for names in parallel:
+def _check_lengths(view: View, state: State) -> None:
+    for names in view.parallel:
         lengths = [_length(view, state, name) for name in names]
         if min(lengths) != max(lengths):
             raise ValueError(

@@ -16,6 +16,7 @@ from fraud_platform.settings.sections import (
     Serving,
     Settings,
     Source,
+    Stream,
     Training,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Source",
+    "Stream",
     "Training",
     "load_settings",
 ]

@@ -85,6 +85,20 @@ class Ingest(Section, frozen=True):
     """Where a follower shows Prometheus its figures; 0 takes a free port."""
 
 
+class Stream(Section, frozen=True):
+    """How `predictflow stream` keeps users' recent events in the online store."""
+
+    group: str = "predictflow-stream"
+    """Consumer group that the workers share the partitions in; not the ingesters'."""
+    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
+    """Most records that are read, computed and written at once."""
+    linger_ms: Annotated[int, Meta(ge=0, le=10_000)] = 50
+    """How long the broker waits for more records before it hands over a few."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9109
+    """Where a worker shows Prometheus its figures; 0 takes a free port."""
+
+
 class Maintenance(Section, frozen=True):
     """How the hourly `table_maintenance` keeps the lake's tables fast and small."""
 
@@ -150,6 +164,8 @@ class Online(Section, frozen=True):
     has to be `noeviction`: rows that leave unasked make users unknown."""
     redis_ttl_days: Annotated[int, Meta(ge=1, le=3650)] = 40
     """Days after its last write that an entity leaves Redis; more than features look back."""
+    recent_by: Literal["online_features", "stream"] = "online_features"
+    """Who writes users' recent events: the daily asset, or workers of `predictflow stream`."""
     registry_url: Secret = Secret()
     """SQLAlchemy URL of Feast's registry, where several machines write; else a file in data_dir."""
 
@@ -180,6 +196,7 @@ class Settings(Section, frozen=True):
     source: Source = Source()
     kafka: Kafka = Kafka()
     ingest: Ingest = Ingest()
+    stream: Stream = Stream()
     maintenance: Maintenance = Maintenance()
     quality: Quality = Quality()
     labels: Labels = Labels()

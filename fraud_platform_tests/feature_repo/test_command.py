@@ -1,22 +1,29 @@
 """Feast's own command works on the repository, and means the same store as the platform."""
 
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import redis
 
-from feature_repo.store import connection_string, feature_store, opened
-from feature_repo.views import entities, feature_views
+from feature_repo.objects import feast_objects
+from feature_repo.store import apply, connection_string, feature_store, opened
+from feature_repo.vector import VECTOR
 from feature_repo.write import write_view
+from fraud_platform.clock import to_us
+from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.state import PROJECT, VIEWS
+from fraud_platform.features.tables import TRANSACTION_FEATURES
+from fraud_platform.lake.store import Lake
 from fraud_platform.online import open_store
 from fraud_platform.settings import Online, Secret, Settings
 from fraud_platform_tests.online.rows import as_frame, odd_rows
@@ -25,6 +32,8 @@ from fraud_platform_tests.valkey_server import Valkey
 CHECKOUT = Path(__file__).parents[2]
 REPO = CHECKOUT / "feature_repo"
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
+STORE = "feature_repo.offline.LakeOfflineStore"
+VIEW_NAMES = {view.name for view in VIEWS} | {"transaction_features"}
 
 
 def feast(folder: Path, *command: str, **environ: str) -> str:
@@ -55,17 +64,49 @@ def test_the_command_makes_the_platforms_objects_and_materialises_its_rows(folde
     feast(folder, "apply")
 
     with opened(settings) as store:
-        applied = {view.name: view for view in store.list_feature_views()}
-        assert {entity.name for entity in store.list_entities()} == set(entities())
-    assert set(applied) == {view.name for view in VIEWS}
-    for name, view in feature_views(settings.feast_registry.parent).items():
-        assert applied[name].schema == view.schema
-        assert not applied[name].ttl
-        assert applied[name].batch_source == view.batch_source
+        applied = {
+            found.name: found
+            for found in (
+                *store.list_entities(),
+                *store.list_feature_views(),
+                *store.list_feature_services(),
+            )
+        }
+        (vector,) = store.list_on_demand_feature_views()
+    ours = feast_objects(settings.feast_registry.parent, settings.lake_dir)
+    # Feast adds the entities of its sources to the view that it keeps.
+    assert vector.features == ours.pop(VECTOR).features
+    assert applied == ours
     listed = feast(folder, "feature-views", "list")
-    assert all(view.name in listed for view in VIEWS)
+    assert all(name in listed for name in (*VIEW_NAMES, VECTOR))
 
     rematerialised(folder, settings)
+
+
+def test_the_command_retrieves_the_lakes_features(folder: Path) -> None:
+    settings = Settings(data_dir=folder / ".predictflow")
+    row = {name: i / 4 for i, name in enumerate(CATALOGUE.names)}
+    frame = pl.DataFrame(
+        {
+            "event_date": [AS_OF.date()],
+            "transaction_id": ["t"],
+            "timestamp_us": [to_us(AS_OF)],
+            "user_id": ["u"],
+            "merchant_id": ["m"],
+            "amount_cents": [1],
+            **{name: [value] for name, value in row.items()},
+        }
+    )
+    day = AS_OF.date()
+    Lake(settings.lake_dir).replace_days(TRANSACTION_FEATURES, day, day + timedelta(days=1), frame)
+    apply(settings)
+
+    asked = json.dumps([{"transaction_id": "t", "event_timestamp": "2024-03-01T00:00:00"}])
+    wanted = [part for name in row for part in ("-f", f"transaction_features:{name}")]
+    printed = feast(folder, "get-historical-features", "-d", asked, *wanted)
+
+    (found,) = json.loads(printed[printed.index("[") :])
+    assert {name: found[name] for name in row} == row
 
 
 def test_the_command_works_on_redis_with_a_registry_in_sql(folder: Path, valkey: Valkey) -> None:
@@ -81,7 +122,7 @@ def test_the_command_works_on_redis_with_a_registry_in_sql(folder: Path, valkey:
     feast(folder, *file, "apply", **environ)
 
     with opened(settings) as store:
-        assert {v.name for v in store.list_feature_views()} == {view.name for view in VIEWS}
+        assert {v.name for v in store.list_feature_views()} == VIEW_NAMES
     assert not settings.feast_registry.exists()
 
     rematerialised(folder, settings, *file, **environ)
@@ -124,7 +165,7 @@ def test_the_files_for_the_command_mean_the_store_of_the_settings(
 
     assert (REPO / theirs.registry.path).resolve() == settings.feast_registry
     assert (REPO / theirs.online_store.path).resolve() == settings.online_store
-    assert (theirs.project, theirs.offline_store.type) == (PROJECT, "duckdb")
+    assert (theirs.project, theirs.offline_store.type) == (PROJECT, STORE)
     assert theirs.entity_key_serialization_version == 3
 
 
@@ -145,5 +186,5 @@ def test_the_file_for_redis_means_the_store_of_the_settings(
 
     assert theirs.online_store == ours.online_store
     assert theirs.registry == ours.registry
-    assert (theirs.project, theirs.offline_store.type) == (PROJECT, "duckdb")
+    assert (theirs.project, theirs.offline_store.type) == (PROJECT, STORE)
     assert theirs.entity_key_serialization_version == 3

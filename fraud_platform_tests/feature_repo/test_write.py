@@ -62,6 +62,13 @@ def test_progress_is_told(settings: Settings) -> None:
     assert snapshot.num_rows == 25
 
 
+def test_rows_of_another_view_are_refused_before_anything_is_written(settings: Settings) -> None:
+    with pytest.raises(ValueError, match=r"view user_recent: the rows lack times.*; give"):
+        write_view(settings, RECENT, as_frame(DAILY, {"b": a_state(DAILY)}), AS_OF)
+
+    assert not list(settings.data_dir.iterdir())
+
+
 def test_an_as_of_without_a_zone_is_refused(settings: Settings) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         write_view(settings, RECENT, as_frame(RECENT, {}), datetime(2024, 3, 1))  # noqa: DTZ001

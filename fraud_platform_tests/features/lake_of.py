@@ -58,8 +58,14 @@ def tables(
     catalogue: Catalogue, payments: list[Payment], verdicts: list[Verdict], start: date, days: int
 ) -> Frames:
     """Every table that the catalogue makes of the days, in one pass."""
+    return tables_of(catalogue, raw_rows(payments), label_rows(verdicts), start, days)
+
+
+def tables_of(
+    catalogue: Catalogue, raw: pl.DataFrame, labels: pl.DataFrame, start: date, days: int
+) -> Frames:
+    """The same from rows of the lake."""
     end = start + timedelta(days=days)
-    raw, labels = raw_rows(payments), label_rows(verdicts)
     made: Frames = {"transactions": raw}
     for key in KEYS:
         if tiles := catalogue.event_tiles(key, 1):

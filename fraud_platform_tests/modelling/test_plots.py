@@ -28,7 +28,7 @@ def test_all_plots_are_png_wider_than_640_pixels(
     for png in made.values():
         width, height = size(png)
         assert width == 960
-        assert 400 < height < 1000
+        assert 400 < height < 1250
 
 
 def test_the_same_rows_give_the_same_bytes(
