@@ -20,7 +20,12 @@ from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.measures import Tiles
 from fraud_platform.features.quality import features_model
-from fraud_platform.features.tables import TRANSACTION_FEATURES, TRANSACTION_HABITS, tile_table
+from fraud_platform.features.tables import (
+    TRANSACTION_FEATURES,
+    TRANSACTION_HABITS,
+    look_back_table,
+    tile_table,
+)
 from fraud_platform.lake.feature_days import FeatureDays
 from fraud_platform.lake.files import rows_by_day
 from fraud_platform.lake.store import Lake
@@ -91,8 +96,12 @@ def _daily_tiles(days: FeatureDays, start: date, end: date) -> None:
 
 def _habits(days: FeatureDays, start: date, end: date) -> None:
     for first, after in days.parts(start, end):
-        habits = days.habits(first, after)
+        past = days.look_backs(first, after)
+        habits = days.habits(first, after, past)
         tiles = days.habit_tiles(habits, first, after)
+        for look_back, frame in past:
+            table = look_back_table(look_back)
+            days.lake.replace_days(table, first, after, frame.select(table.schema.names))
         days.lake.replace_days(TRANSACTION_HABITS, first, after, habits)
         _write(days.lake, first, after, tiles)
 

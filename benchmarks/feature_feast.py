@@ -73,9 +73,7 @@ def _of_users(frame: pl.DataFrame, share: int) -> pl.DataFrame:
     return frame.filter(pl.col("user_id").hash(1) % share == 0)
 
 
-def _write_rows(
-    lake: Lake, name: str, key: str, day: date, share: int, path: Path
-) -> list[str]:
+def _write_rows(lake: Lake, name: str, key: str, day: date, share: int, path: Path) -> list[str]:
     """Writes a row for each key and day, dated to the end of that day; the figures' names."""
     table = TILE_TABLES[name]
     kept = [n for n in table.schema.names if n not in ("event_date", "device_id")]

@@ -102,7 +102,9 @@ def prepare(plan: Plan, days: int) -> None:
     total = HISTORY_DAYS + days
     for number, _ in enumerate(write_days(Lake(plan.lake), plan.rows, FIRST, total), 1):
         if number % 10 == 0 or number == total:
-            say(f"{number} of {total} days of payments written, {time.perf_counter() - begun:.0f} s")
+            say(
+                f"{number} of {total} days of payments written, {time.perf_counter() - begun:.0f} s"
+            )
     history = ("daily_tiles", "transaction_habits", "label_tiles")
     apart(make_days, plan.lake, FIRST, plan.day, history)
     say(f"the history's tables are made, {time.perf_counter() - begun:.0f} s")
@@ -137,7 +139,9 @@ def measure_peers(plan: Plan, figures: Figures) -> Figures:
     generous figure, which stands beside the month here.
     """
     say("\npeers, in payments of the day a second:")
-    feast = apart(feature_feast.join_by_feast, plan.lake, plan.folder / "feast", plan.day, plan.feast_share)
+    feast = apart(
+        feature_feast.join_by_feast, plan.lake, plan.folder / "feast", plan.day, plan.feast_share
+    )
     found: Figures = {"feast": feast["rows"] / feast["seconds"]}
     left_out = {"feast": feature_feast.LEFT_OUT}
     for name, share in (("polars", plan.polars_share), ("pandas", plan.pandas_share)):
