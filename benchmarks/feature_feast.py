@@ -25,7 +25,7 @@ _FOR_DAYS = 30
 
 def join_by_feast(root: Path, folder: Path, day: date, share: int) -> dict[str, float]:
     """Joins the payments of one in `share` users on a day; rows and seconds."""
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: PLC0415, I001
+    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: PLC0415
     from feast.types import Int64, String  # noqa: PLC0415
 
     lake = Lake(root)

@@ -18,7 +18,7 @@ from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.online import compute_vector
 from fraud_platform.features.past import Event
 from fraud_platform.features.snapshot import FrameStates
-from fraud_platform.features.state import VIEWS, View
+from fraud_platform.features.state import VIEWS
 from fraud_platform.lake.online_state import OnlineState
 from fraud_platform.lake.store import Lake
 from fraud_platform.memory import peak_mib

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from fraud_platform.clock import DAY_US, HOUR_US
 from fraud_platform.features.columns import condition_sql, integer_sql
-from fraud_platform.features.look_back import LookBack
+from fraud_platform.features.look_back import LookBack, range_look_back_sql
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql_features import feature_layers
@@ -174,14 +174,9 @@ def look_backs(catalogue: Catalogue) -> list[LookBack]:
 
 def look_back_sql(look_back: LookBack) -> str:
     """SQL for one of them, of the users and days of the asked transactions."""
-    figures = [f"CAST({sql} AS BIGINT) AS {name}" for name, sql in look_back.columns.items()]
-    keys, key = look_back.group_by, look_back.tiles.key
-    return (
-        f"WITH asked_days AS (\n  SELECT DISTINCT {key}, {DAY} AS day\n"
-        f"  FROM transactions, asked\n  WHERE {ASKED}\n)\nSELECT {keys},\n  "
-        + ",\n  ".join(figures)
-        + f"\n{look_back.source('asked_days')}\nGROUP BY {keys}"
-    )
+    key = look_back.tiles.key
+    asked_days = f"SELECT DISTINCT {key}, {DAY} AS day\n  FROM transactions, asked\n  WHERE {ASKED}"
+    return range_look_back_sql(look_back, asked_days)
 
 
 def habits_sql(catalogue: Catalogue, given: Iterable[str] = ()) -> str:

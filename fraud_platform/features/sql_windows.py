@@ -11,7 +11,7 @@ from fraud_platform.features.declarations import (
     LabelFeature,
     WindowAggregate,
 )
-from fraud_platform.features.look_back import LookBack, past_by
+from fraud_platform.features.look_back import LookBack, Merged, past_by
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import KEYS, Catalogue
 
@@ -155,7 +155,8 @@ class Windows:
         passes = self._passes(tiles, figures)
         for one in passes:
             if one.name not in self.given:
-                self._cte(one.name, one.selected, one.source(self._points(key)), one.group_by)
+                source = one.source(self._points(key))
+                self._cte(one.name, one.selected, source, ", ".join(one.keys))
         if not figures:
             return
         if passes[0].name != name:
@@ -171,25 +172,19 @@ class Windows:
         """
         others = [other for other in tiles.others if self._related_days(other)]
         alias = _part if others else _before
-        merged = {
-            alias(f): f"{f.measure.reduce.upper()}(CASE WHEN tile.day >= days.day - {f.days} AND "
-            f"tile.day < days.day THEN tile.{f.measure.name} END)"
-            for f in figures
-        }
-        reach = max((f.days for f in figures), default=0)
+        merged = {alias(f): Merged(f.measure.reduce, f.measure.name, f.days) for f in figures}
         if not others:
-            return [LookBack(f"{tiles.name}_before", tiles, None, merged, reach)]
-        seen = {
-            "last_day": "MAX(CASE WHEN tile.day < days.day THEN tile.day END)",
-            "first_us": "MIN(CASE WHEN tile.day = days.day THEN tile.first_us END)",
-        }
+            return [LookBack(f"{tiles.name}_before", tiles, None, merged)]
         return [
             LookBack(
                 past_by(tiles.key, other),
                 tiles,
                 other,
-                (merged if i == 0 else {}) | seen,
-                max(self._related_days(other), reach if i == 0 else 0),
+                (merged if i == 0 else {})
+                | {
+                    "last_day": Merged("max", "day", self._related_days(other)),
+                    "first_us": Merged("min", "first_us", None),
+                },
             )
             for i, other in enumerate(others)
         ]
@@ -205,10 +200,11 @@ class Windows:
 
     def _related_days(self, other: str) -> int:
         """How many full days before today a relation to another id is looked up."""
+        merged = past_by("user_id", other) in self.given
         return max(
             (
                 f.days_of(f.within) - 1
-                for f in self.features
+                for f in (self.catalogue.features if merged else self.features)
                 if isinstance(f, FirstSeen) and f.other == other
             ),
             default=0,

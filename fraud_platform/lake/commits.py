@@ -5,13 +5,20 @@ from contextlib import contextmanager
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable, PostCommitHookProperties
+from deltalake import ColumnProperties, DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.schema import Field
 
 from fraud_platform.contracts.tables import Table
 from fraud_platform.errors import UnavailableError
 
+# Figures and ids of a day hardly repeat: looking for repetitions took half of the time to write.
+AS_THEY_ARE = WriterProperties(
+    compression="SNAPPY",
+    default_column_properties=ColumnProperties(
+        dictionary_enabled=False, statistics_enabled="CHUNK"
+    ),
+)
 # Old log entries are the way back to the versions that training recorded: only the asset
 # `table_maintenance`, which knows those, removes any.
 KEEP_LOG = PostCommitHookProperties(cleanup_expired_logs=False)

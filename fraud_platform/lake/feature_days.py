@@ -100,15 +100,21 @@ class FeatureDays:
 
     def label_tiles(self, start: date, end: date) -> dict[Tiles, pl.DataFrame]:
         """The tiles, by hour and by day, of the labels that became known."""
-        labels = self.lake.read(TRANSACTION_LABELS, start, end)
-        return self.tiles_of_labels(labels, start, end)
+        spoken_of = self.lake.dataset(TRANSACTION_LABELS, start, end).to_table(["timestamp_us"])
+        times = pl.Series(spoken_of["timestamp_us"])
+        return self._label_tiles(self._rows(TRANSACTION_LABELS, start, end), times, start, end)
 
     def tiles_of_labels(
         self, labels: pl.DataFrame, start: date, end: date
     ) -> dict[Tiles, pl.DataFrame]:
         """The tiles of such rows of `transaction_labels`."""
+        return self._label_tiles(labels, labels["timestamp_us"], start, end)
+
+    def _label_tiles(
+        self, labels: Rows, times: pl.Series, start: date, end: date
+    ) -> dict[Tiles, pl.DataFrame]:
         # Only the days that the labels speak of are looked up.
-        of_days = (labels["timestamp_us"].drop_nulls() // DAY_US).unique()
+        of_days = (times.drop_nulls() // DAY_US).unique()
         habits = self._days(habits_table(self.catalogue), of_days.to_list())
         made = {
             tiles: compute_label_tiles(self.catalogue, tiles, labels, habits, start, end)

@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from fraud_platform.contracts.tables import Table
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.lake.appender import Appender
-from fraud_platform.lake.commits import KEEP_LOG, arrow, committing, ready
+from fraud_platform.lake.commits import AS_THEY_ARE, KEEP_LOG, arrow, committing, ready
 
 # What deltalake 1.6 fails on, or takes for another path, wherever it stands in one.
 _UNFIT = re.compile(r"[\\^|\[\]]|%[0-9A-Fa-f]{2}")
@@ -130,6 +130,7 @@ class Lake:
                 arrow(table, frame.sort(["event_date", *table.sort_by])),
                 mode="overwrite",
                 predicate=f"event_date >= '{start}' AND event_date < '{end}'",
+                writer_properties=AS_THEY_ARE,
                 post_commithook_properties=KEEP_LOG,
             )
         return delta.version()
