@@ -54,14 +54,13 @@ class LookBack:
         return [f"days.{key}", "days.day", *(f"tile.{other}" for other in others)]
 
     @property
-    def selected(self) -> list[str]:
-        """What is selected from `source`."""
-        figures = [
-            f"{merged.reduce.upper()}(CASE WHEN {merged.inside} THEN tile.{merged.column} END) "
-            f"AS {name}"
+    def figures(self) -> list[str]:
+        """What is selected from `source`, beside the keys."""
+        return [
+            f"CAST({merged.reduce.upper()}(CASE WHEN {merged.inside} THEN tile.{merged.column} END)"
+            f" AS BIGINT) AS {name}"
             for name, merged in self.columns.items()
         ]
-        return [*self.keys, *figures]
 
     def source(self, points: str, tiles: str = "") -> str:
         """The join of the keys and days asked about with their tiles."""
@@ -78,8 +77,17 @@ def past_by(key: Key, other: str) -> str:
     return f"{key.removesuffix('_id')}_past_by_{other.removesuffix('_id')}"
 
 
+def day_look_back_sql(look_back: LookBack, asked_days: str) -> str:
+    """SQL for a look-back, given a statement of the keys and days asked about."""
+    return (
+        f"WITH asked_days AS (\n  {asked_days}\n)\nSELECT "
+        f"{_list([*look_back.keys, *look_back.figures])}\n{look_back.source('asked_days')}\n"
+        f"GROUP BY {', '.join(look_back.keys)}"
+    )
+
+
 def range_look_back_sql(look_back: LookBack, asked_days: str) -> str:
-    """SQL for a look-back over a range of days, given a statement of the keys and days asked about.
+    """The same rows for several days.
 
     The days that the windows of all days of the range share are merged once (`common`), and each
     day adds what is left at both ends (`ends`): for a few days at a time a third of the work.

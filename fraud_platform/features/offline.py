@@ -68,7 +68,7 @@ def compute_look_back(
 ) -> pl.DataFrame:
     """What the tiles of the days before say of the users of the transactions, by day."""
     relations = {"transactions": transactions, look_back.tiles.name: tiles}
-    return _run(look_back_sql(look_back), relations, start, end)
+    return _run(look_back_sql(look_back, (end - start).days), relations, start, end)
 
 
 def compute_habits(

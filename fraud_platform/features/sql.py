@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from fraud_platform.clock import DAY_US, HOUR_US
 from fraud_platform.features.columns import condition_sql, integer_sql
-from fraud_platform.features.look_back import LookBack, range_look_back_sql
+from fraud_platform.features.look_back import LookBack, day_look_back_sql, range_look_back_sql
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql_features import feature_layers
@@ -172,11 +172,14 @@ def look_backs(catalogue: Catalogue) -> list[LookBack]:
     return Windows(catalogue, list(catalogue.features), stored=()).look_backs()
 
 
-def look_back_sql(look_back: LookBack) -> str:
-    """SQL for one of them, of the users and days of the asked transactions."""
+def look_back_sql(look_back: LookBack, days: int = 1) -> str:
+    """SQL for one of them, of the users and days of the asked transactions.
+
+    For several days another statement gives the same rows sooner.
+    """
     key = look_back.tiles.key
     asked_days = f"SELECT DISTINCT {key}, {DAY} AS day\n  FROM transactions, asked\n  WHERE {ASKED}"
-    return range_look_back_sql(look_back, asked_days)
+    return (day_look_back_sql if days == 1 else range_look_back_sql)(look_back, asked_days)
 
 
 def habits_sql(catalogue: Catalogue, given: Iterable[str] = ()) -> str:

@@ -156,7 +156,7 @@ class Windows:
         for one in passes:
             if one.name not in self.given:
                 source = one.source(self._points(key))
-                self._cte(one.name, one.selected, source, ", ".join(one.keys))
+                self._cte(one.name, [*one.keys, *one.figures], source, ", ".join(one.keys))
         if not figures:
             return
         if passes[0].name != name:
