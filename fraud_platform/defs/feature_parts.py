@@ -8,8 +8,9 @@ import dagster as dg
 import polars as pl
 
 from fraud_platform import progress
+from fraud_platform.features.look_back import LookBack
 from fraud_platform.features.measures import Tiles
-from fraud_platform.features.tables import tile_table
+from fraud_platform.features.tables import look_back_table, tile_table
 from fraud_platform.lake.store import Lake
 
 
@@ -33,3 +34,15 @@ def write_tiles(
         table = tile_table(tiles)
         lake.replace_days(table, start, end, frame.select(table.schema.names))
     return Counter({tiles.name: frame.height for tiles, frame in made.items()})
+
+
+def write_look_backs(
+    lake: Lake, start: date, end: date, made: Iterable[tuple[LookBack, pl.DataFrame]]
+) -> Counter[str]:
+    """Replaces the days of each look-back; the rows written, by table."""
+    rows: Counter[str] = Counter()
+    for look_back, frame in made:
+        table = look_back_table(look_back)
+        lake.replace_days(table, start, end, frame.select(table.schema.names))
+        rows[table.name] += frame.height
+    return rows

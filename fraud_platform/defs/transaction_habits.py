@@ -6,7 +6,7 @@ import dagster as dg
 
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.daily_tiles import daily_tiles
-from fraud_platform.defs.feature_parts import parts_of, write_tiles
+from fraud_platform.defs.feature_parts import parts_of, write_look_backs, write_tiles
 from fraud_platform.defs.partitions import daily, days_before, one_run, retry, window
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.resources import Platform
@@ -42,8 +42,10 @@ def transaction_habits(
     rows: Counter[str] = Counter()
     with checks.explained():
         for first, after in parts_of(context, days.parts(start, end), end):
-            habits = days.habits(first, after)
+            past = days.look_backs(first, after)
+            habits = days.habits(first, after, past)
             tiles = days.habit_tiles(habits, first, after)
+            rows += write_look_backs(lake, first, after, past)
             lake.replace_days(TRANSACTION_HABITS, first, after, habits)
             rows += write_tiles(lake, first, after, tiles)
             rows["dagster/row_count"] += habits.height

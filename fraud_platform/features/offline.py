@@ -12,13 +12,16 @@ import pyarrow.dataset as ds
 
 from fraud_platform.clock import day_start_us
 from fraud_platform.contracts.tables import Table
+from fraud_platform.features.look_back import LookBack
 from fraud_platform.features.measures import Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql import (
     event_tiles_sql,
     features_sql,
     habits_sql,
+    label_days_sql,
     label_tiles_sql,
+    look_back_sql,
 )
 
 
@@ -55,11 +58,28 @@ def compute_label_tiles(
     return _run(statement, relations, start, end)
 
 
+def compute_label_days(catalogue: Catalogue, tiles: Tiles, made: Rows) -> pl.DataFrame:
+    """The rows of a table of hourly label tiles summed by day, filed as they are."""
+    return _run(label_days_sql(catalogue, tiles), {tiles.name: made}, date.min, date.min)
+
+
+def compute_look_back(
+    look_back: LookBack, transactions: Rows, tiles: Rows, start: date, end: date
+) -> pl.DataFrame:
+    """What the tiles of the days before say of the users of the transactions, by day."""
+    relations = {"transactions": transactions, look_back.tiles.name: tiles}
+    return _run(look_back_sql(look_back, (end - start).days), relations, start, end)
+
+
 def compute_habits(
     catalogue: Catalogue, relations: Relations, start: date, end: date
 ) -> pl.DataFrame:
-    """The transactions with start <= day < end and the features of theirs that others look up."""
-    return _run(habits_sql(catalogue), relations, start, end)
+    """The transactions with start <= day < end and the features of theirs that others look up.
+
+    `relations` are `transactions`, with the day before, and the users' look-backs or, where those
+    aren't made, the daily tiles.
+    """
+    return _run(habits_sql(catalogue, relations), relations, start, end)
 
 
 def compute_features(
@@ -68,21 +88,21 @@ def compute_features(
     """Feature rows of the transactions with start <= day < end.
 
     `relations` are `transactions` (as made by `compute_habits`, with the day before) and the tables
-    of tiles, reaching back as far as the catalogue's windows; more history changes nothing.
+    of tiles, reaching back as far as the catalogue's windows; more history changes nothing. Sums
+    that are among them already, such as look-backs and label days, aren't made again.
     """
-    return _run(features_sql(catalogue), relations, start, end)
+    return _run(features_sql(catalogue, relations), relations, start, end)
 
 
 def _run(statement: str, relations: Relations, start: date, end: date) -> pl.DataFrame:
     with _connected(relations, start, end) as connection:
         rows = connection.sql(statement).pl()
-    moment = "timestamp_us" if "timestamp_us" in rows.columns else None
-    if moment is not None:
-        day = pl.from_epoch(pl.col(moment), time_unit="us").dt.date()
-    elif "day" in rows.columns:
-        day = pl.date(1970, 1, 1) + pl.duration(days=pl.col("day"))
-    else:
+    if "event_date" in rows.columns:
         return rows
+    if "timestamp_us" in rows.columns:
+        day = pl.from_epoch(pl.col("timestamp_us"), time_unit="us").dt.date()
+    else:
+        day = pl.date(1970, 1, 1) + pl.duration(days=pl.col("day"))
     return rows.with_columns(day.alias("event_date"))
 
 
@@ -98,7 +118,8 @@ def _connected(relations: Relations, start: date, end: date) -> Iterator[duckdb.
         for name, rows in relations.items():
             source, names = _registered(connection, f"{name}_rows", rows)
             # Tiles carry their day as a number, which windows are counted in.
-            columns = "*" if "timestamp_us" in names else f"*, {_DAY_NUMBER} AS day"
+            numbered = "timestamp_us" in names or "day" in names
+            columns = "*" if numbered else f"*, {_DAY_NUMBER} AS day"
             connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}")
         yield connection
 

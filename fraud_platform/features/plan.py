@@ -266,6 +266,11 @@ class Catalogue:
             return None
         return Tiles(f"{key.removesuffix('_id')}_label_tiles", key, tuple(found.values()))
 
+    def label_days(self, tiles: Tiles) -> Tiles:
+        """The same figures by the day: all but the runs, which don't merge without their hours."""
+        measures = [m for m in tiles.measures if isinstance(m, LabelMeasure) and m.after is None]
+        return Tiles(f"{tiles.key.removesuffix('_id')}_label_days", tiles.key, tuple(measures))
+
     def measure_level(self, measure: Measure) -> int:
         """1 for a measure of the transactions themselves, 2 for one of their features."""
         names = [base_column(measure.column), measure.where.column if measure.where else None]
@@ -275,8 +280,9 @@ class Catalogue:
     def tiles(self) -> tuple[Tiles, ...]:
         """All tables of tiles that the catalogue needs."""
         events = [self.event_tiles(key, level) for level in (1, 2) for key in KEYS]
-        labels = [self.label_tiles(key) for key in KEYS]
-        return tuple(tiles for tiles in (*events, *labels) if tiles is not None)
+        labels = [tiles for key in KEYS if (tiles := self.label_tiles(key))]
+        by_day = [self.label_days(tiles) for tiles in labels]
+        return (*(tiles for tiles in events if tiles is not None), *labels, *by_day)
 
     @cached_property
     def slides(self) -> bool:

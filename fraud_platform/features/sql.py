@@ -8,16 +8,21 @@ summed is an integer, divided once at the end. The relations that a statement re
 - `transactions`: transaction_id, timestamp_us, user_id, merchant_id, device_id, amount_cents, with
   the day before where a window slides; for the features also the columns that `habits_sql` made.
 - tables of tiles, each with `day` (days since 1970) or `hour_us`, its key and its measures.
+- where a statement is told that they are `given`: what `look_back_sql` and `label_days_sql` made,
+  which it otherwise computes itself.
 - `labels`: event_date (the day from which it was known), transaction_id, timestamp_us,
   labelled_at_us, user_id, merchant_id, amount_cents, is_fraud.
 """
 
+from collections.abc import Iterable
+
 from fraud_platform.clock import DAY_US, HOUR_US
 from fraud_platform.features.columns import condition_sql, integer_sql
+from fraud_platform.features.look_back import LookBack, day_look_back_sql, range_look_back_sql
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql_features import feature_layers
-from fraud_platform.features.sql_windows import ASKED, DAY, Windows
+from fraud_platform.features.sql_windows import ASKED, DAY, DAY_OF_HOUR, Windows
 
 IDENTITY = ("transaction_id", "timestamp_us", "user_id", "merchant_id", "device_id", "amount_cents")
 
@@ -150,22 +155,52 @@ def _per_label(measure: LabelMeasure, known: str) -> str:
     return f"CASE WHEN {' AND '.join(conditions)} THEN {figure}{otherwise} END"
 
 
-def habits_sql(catalogue: Catalogue) -> str:
+def label_days_sql(catalogue: Catalogue, tiles: Tiles) -> str:
+    """SQL for the sums by day of the hourly tiles of labels, which are read by their name."""
+    measures = catalogue.label_days(tiles).measures
+    figures = [f"CAST({m.reduce.upper()}({m.name}) AS BIGINT) AS {m.name}" for m in measures]
+    columns = ["event_date", tiles.key, f"{DAY_OF_HOUR} AS day", *figures]
+    return (
+        "SELECT "
+        + ",\n  ".join(columns)
+        + f"\nFROM {tiles.name}\nGROUP BY event_date, {tiles.key}, {DAY_OF_HOUR}"
+    )
+
+
+def look_backs(catalogue: Catalogue) -> list[LookBack]:
+    """What is merged of the users' tiles once, for habits and features."""
+    return Windows(catalogue, list(catalogue.features), stored=()).look_backs()
+
+
+def look_back_sql(look_back: LookBack, days: int = 1) -> str:
+    """SQL for one of them, of the users and days of the asked transactions.
+
+    For several days another statement gives the same rows sooner.
+    """
+    key = look_back.tiles.key
+    asked_days = f"SELECT DISTINCT {key}, {DAY} AS day\n  FROM transactions, asked\n  WHERE {ASKED}"
+    return (day_look_back_sql if days == 1 else range_look_back_sql)(look_back, asked_days)
+
+
+def habits_sql(catalogue: Catalogue, given: Iterable[str] = ()) -> str:
     """SQL for the asked transactions with the features of theirs that others look back on."""
-    return _select(catalogue, catalogue.looked_back, stored=())
+    return _select(catalogue, catalogue.looked_back, (), given)
 
 
-def features_sql(catalogue: Catalogue) -> str:
+def features_sql(catalogue: Catalogue, given: Iterable[str] = ()) -> str:
     """SQL for the feature rows of the asked transactions, in catalogue order.
 
     `transactions` are those that `habits_sql` gave.
     """
-    return _select(catalogue, catalogue.names, stored=catalogue.looked_back)
+    return _select(catalogue, catalogue.names, catalogue.looked_back, given)
 
 
-def _select(catalogue: Catalogue, names: tuple[str, ...], stored: tuple[str, ...]) -> str:
+def _select(
+    catalogue: Catalogue, names: tuple[str, ...], stored: tuple[str, ...], given: Iterable[str]
+) -> str:
     layers = feature_layers(catalogue, names, stored)
-    windows = Windows(catalogue, [f for layer in layers for f in layer.features], stored)
+    features = [f for layer in layers for f in layer.features]
+    windows = Windows(catalogue, features, stored, frozenset(given))
     ctes = windows.ctes(per_event_sql)
     source = "seen"
     for i, layer in enumerate(layers):

@@ -11,10 +11,12 @@ from fraud_platform.features.declarations import (
     LabelFeature,
     WindowAggregate,
 )
+from fraud_platform.features.look_back import LookBack, Merged, past_by
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import KEYS, Catalogue
 
 DAY = f"CAST((timestamp_us - timestamp_us % {DAY_US}) / {DAY_US} AS BIGINT)"
+DAY_OF_HOUR = f"CAST((hour_us - hour_us % {DAY_US}) / {DAY_US} AS BIGINT)"
 HOUR = f"timestamp_us - timestamp_us % {HOUR_US}"
 ASKED = "timestamp_us >= start_us AND timestamp_us < end_us"
 
@@ -61,6 +63,8 @@ class Windows:
     catalogue: Catalogue
     features: list[Feature]
     stored: tuple[str, ...]
+    given: frozenset[str] = frozenset()
+    """Steps that are tables of the lake already, by name."""
     _ctes: list[str] = field(default_factory=list)
     _joins: list[str] = field(default_factory=list)
     _columns: list[str] = field(default_factory=list)
@@ -82,6 +86,8 @@ class Windows:
         return self._ctes
 
     def _cte(self, name: str, columns: Sequence[str], source: str, group_by: str = "") -> None:
+        if name in self.given:
+            return
         group = f"\n  GROUP BY {group_by}" if group_by else ""
         cte = f"{name} AS (\n  SELECT " + ",\n    ".join(columns) + f"\n  {source}{group}\n)"
         if cte not in self._ctes:
@@ -108,26 +114,29 @@ class Windows:
                 yield _Figure(column_of(feature, measure), measure, key, window.us, days, level)
 
     def _event_ctes(self, figures: list[_Figure], per_event: PerEvent) -> None:
-        """`event`: each with what it gives to the measures; `asked_event`: with its windows.
+        """`event`: each with what slides; `asked_event`: with all of its windows.
 
-        Only sliding windows need the day before, so the rest is computed after it is dropped.
+        Only sliding windows need the day before, so it carries nothing else, and the rest is
+        computed after it is dropped.
         """
         mine = [f for f in figures if f.key == "user_id"]
         given = {f.measure.name: f.measure for f in mine if isinstance(f.measure, Measure)}
-        gives = [f"{per_event(measure)} AS e_{name}" for name, measure in given.items()]
-        self._cte(
-            "event", ["*", f"{DAY} AS day", f"{HOUR} AS hour_us", *gives], "FROM transactions"
-        )
+        slides = {f.measure.name for f in mine if f.us}
+        gives = {name: f"{per_event(measure)} AS e_{name}" for name, measure in given.items()}
+        early = [sql for name, sql in gives.items() if name in slides]
+        self._cte("event", ["*", *early], "FROM transactions")
         sliding = {f.column: _over(f, "user_id", f"{f.us} PRECEDING") for f in mine if f.us}
         source = "event"
         if sliding:
             source = "slid"
             self._cte(source, ["*", *_named(sliding)], "FROM event")
-        asked = "FROM " + source + f", asked\n  WHERE {ASKED}"
+        late = [sql for name, sql in gives.items() if name not in slides]
+        columns = [f"{source}.*", f"{DAY} AS day", f"{HOUR} AS hour_us", *late]
+        self._cte("today", columns, f"FROM {source}, asked\n  WHERE {ASKED}")
         today = {
             _today(f): _over(f, "user_id, day", "UNBOUNDED PRECEDING") for f in mine if not f.us
         }
-        self._cte("asked_event", [f"{source}.*", *_named(today)], asked)
+        self._cte("asked_event", ["today.*", *_named(today)], "FROM today")
 
     def _history(self, key: Key, figures: list[_Figure]) -> None:
         """Sums over the tiles of the full days before today, for each key and day asked about."""
@@ -141,57 +150,61 @@ class Windows:
             self._columns.append(f"{_merged(figure)} AS {figure.column}")
 
     def _tile_sums(self, tiles: Tiles, figures: list[_Figure]) -> None:
-        """The tiles of the days before, merged by key and day.
+        """The tiles of the days before, merged by key and day."""
+        key, name = tiles.key, f"{tiles.name}_before"
+        passes = self._passes(tiles, figures)
+        for one in passes:
+            if one.name not in self.given:
+                source = one.source(self._points(key))
+                self._cte(one.name, [*one.keys, *one.figures], source, ", ".join(one.keys))
+        if not figures:
+            return
+        if passes[0].name != name:
+            again = [f"{f.measure.reduce.upper()}({_part(f)}) AS {_before(f)}" for f in figures]
+            self._cte(name, [key, "day", *again], f"FROM {passes[0].name}", f"{key}, day")
+        self._join(name, key, "day")
+
+    def _passes(self, tiles: Tiles, figures: list[_Figure]) -> list[LookBack]:
+        """How the tiles of the days before are merged; the first pass has the figures.
 
         Where a relation to another id is looked up too, they are merged by that id first: one
         pass over the tiles serves both.
         """
-        key, name = tiles.key, f"{tiles.name}_before"
         others = [other for other in tiles.others if self._related_days(other)]
         alias = _part if others else _before
-        merged = [
-            f"{f.measure.reduce.upper()}(CASE WHEN tile.day >= days.day - {f.days} AND "
-            f"tile.day < days.day THEN tile.{f.measure.name} END) AS {alias(f)}"
-            for f in figures
+        merged = {alias(f): Merged(f.measure.reduce, f.measure.name, f.days) for f in figures}
+        if not others:
+            return [LookBack(f"{tiles.name}_before", tiles, None, merged)]
+        return [
+            LookBack(
+                past_by(tiles.key, other),
+                tiles,
+                other,
+                (merged if i == 0 else {})
+                | {
+                    "last_day": Merged("max", "day", self._related_days(other)),
+                    "first_us": Merged("min", "first_us", None),
+                },
+            )
+            for i, other in enumerate(others)
         ]
-        for i, other in enumerate(others):
-            self._by_other(tiles, other, merged if i == 0 else [], figures)
-        if not figures:
-            return
-        if others:
-            again = [f"{f.measure.reduce.upper()}({_part(f)}) AS {_before(f)}" for f in figures]
-            self._cte(name, [key, "day", *again], f"FROM {_by(tiles, others[0])}", f"{key}, day")
-        else:
-            keys = [f"days.{key}", "days.day"]
-            source = self._tiles_of_days(tiles, max(f.days for f in figures), "<")
-            self._cte(name, [*keys, *merged], source, ", ".join(keys))
-        self._join(name, key, "day")
 
-    def _by_other(
-        self, tiles: Tiles, other: str, merged: list[str], figures: list[_Figure]
-    ) -> None:
-        keys = [f"days.{tiles.key}", "days.day", f"tile.{other}"]
-        seen = [
-            "MAX(CASE WHEN tile.day < days.day THEN tile.day END) AS last_day",
-            "MIN(CASE WHEN tile.day = days.day THEN tile.first_us END) AS first_us",
-        ]
-        reach = max([self._related_days(other), *(f.days for f in figures)])
-        source = self._tiles_of_days(tiles, reach, "<=")
-        self._cte(_by(tiles, other), [*keys, *merged, *seen], source, ", ".join(keys))
-
-    def _tiles_of_days(self, tiles: Tiles, days: int, until: str) -> str:
-        return (
-            f"FROM {self._points(tiles.key)} AS days\n  JOIN {tiles.name} AS tile\n"
-            f"    ON tile.{tiles.key} = days.{tiles.key} AND tile.day {until} days.day "
-            f"AND tile.day >= days.day - {days}"
-        )
+    def look_backs(self) -> list[LookBack]:
+        """The passes over the users' tiles: of all that is made, most of the work."""
+        tiles = self.catalogue.event_tiles("user_id", 1)
+        figures = {f.column: f for f in self._figures() if isinstance(f.measure, Measure)}
+        mine = [f for f in figures.values() if f.key == "user_id" and f.days and f.level == 1]
+        if not tiles or not (mine or any(map(self._related_days, tiles.others))):
+            return []
+        return self._passes(tiles, mine)
 
     def _related_days(self, other: str) -> int:
         """How many full days before today a relation to another id is looked up."""
+        merged = past_by("user_id", other) in self.given
         return max(
             (
                 f.days_of(f.within) - 1
-                for f in self.features
+                for f in (self.catalogue.features if merged else self.features)
                 if isinstance(f, FirstSeen) and f.other == other
             ),
             default=0,
@@ -215,12 +228,12 @@ class Windows:
         ]
         needed = list({f.column: f for f in (*plain, *begins)}.values())
         measures = list(dict.fromkeys(f.measure for f in needed))
-        by_day, today = f"{tiles.name}_by_day", f"{tiles.name}_today"
+        days, today = self.catalogue.label_days(tiles), f"{tiles.name}_today"
         hours = f"{key.removesuffix('_id')}_hours"
-        day = f"CAST((hour_us - hour_us % {DAY_US}) / {DAY_US} AS BIGINT)"
         daily = [f"{m.reduce.upper()}({m.name}) AS {m.name}" for m in measures]
-        self._cte(by_day, [key, f"{day} AS day", *daily], f"FROM {tiles.name}", f"{key}, {day}")
-        self._tile_sums(Tiles(by_day, key, tiles.measures), [_full_days(f) for f in needed])
+        group = f"{key}, {DAY_OF_HOUR}"
+        self._cte(days.name, [key, f"{DAY_OF_HOUR} AS day", *daily], f"FROM {tiles.name}", group)
+        self._tile_sums(days, [_full_days(f) for f in needed])
         self._cte(hours, [f"DISTINCT {key}", "day", "hour_us"], "FROM asked_event")
         so_far = [f"{m.reduce.upper()}(tile.{m.name}) AS {today}__{m.name}" for m in measures]
         source = (
@@ -243,9 +256,11 @@ class Windows:
         key, name = tiles.key, f"{tiles.name}_runs"
         begins = {f"{known[_begin(f)]} AS {_begin(f)}" for f in figures}
         joins = "\n  ".join(
-            f"LEFT JOIN {tiles.name}_{part}\n    ON {tiles.name}_{part}.{key} = hours.{key} "
-            f"AND {tiles.name}_{part}.{on} = hours.{on}"
-            for part, on in (("by_day_before", "day"), ("today", "hour_us"))
+            f"LEFT JOIN {part}\n    ON {part}.{key} = hours.{key} AND {part}.{on} = hours.{on}"
+            for part, on in (
+                (f"{self.catalogue.label_days(tiles).name}_before", "day"),
+                (f"{tiles.name}_today", "hour_us"),
+            )
         )
         self._cte(
             f"{name}_begin", ["hours.*", *sorted(begins)], f"FROM {hours} AS hours\n  {joins}"
@@ -288,7 +303,7 @@ class Windows:
     def _first_seen(self, feature: FirstSeen) -> None:
         """From the tiles alone, today's included: they say when an id was first seen that day."""
         other, opens = feature.other, feature.days_of(feature.within) - 1
-        name = f"user_tiles_by_{other.removesuffix('_id')}"
+        name = past_by("user_id", other)
         self._join(name, "user_id", other, "day")
         self._columns.append(
             f"CASE WHEN {name}.first_us < event.timestamp_us "
@@ -333,10 +348,6 @@ def _over(figure: _Figure, keys: str, opens: str) -> str:
         f"RANGE BETWEEN {opens} AND 1 PRECEDING)"
     )
     return f"COALESCE({over}, 0)" if figure.us and figure.measure.reduce == "sum" else over
-
-
-def _by(tiles: Tiles, other: str) -> str:
-    return f"{tiles.name}_by_{other.removesuffix('_id')}"
 
 
 def _after(figure: _Figure) -> LabelMeasure | None:

@@ -10,9 +10,12 @@ from fraud_platform.features.offline import (
     compute_event_tiles,
     compute_features,
     compute_habits,
+    compute_label_days,
     compute_label_tiles,
+    compute_look_back,
 )
 from fraud_platform.features.plan import KEYS, Catalogue
+from fraud_platform.features.sql import look_backs
 from fraud_platform_tests.features.oracle import Payment, Verdict
 
 Frames = dict[str, pl.DataFrame]
@@ -70,6 +73,8 @@ def tables_of(
     for key in KEYS:
         if tiles := catalogue.event_tiles(key, 1):
             made[tiles.name] = compute_event_tiles(tiles, raw, start, end)
+    for found in look_backs(catalogue):
+        made[found.name] = compute_look_back(found, raw, made[found.tiles.name], start, end)
     made["transactions"] = compute_habits(catalogue, made, start, end)
     for key in KEYS:
         if tiles := catalogue.event_tiles(key, 2):
@@ -77,6 +82,7 @@ def tables_of(
         if tiles := catalogue.label_tiles(key):
             found = compute_label_tiles(catalogue, tiles, labels, made["transactions"], start, end)
             made[tiles.name] = found
+            made[catalogue.label_days(tiles).name] = compute_label_days(catalogue, tiles, found)
     return made
 
 
