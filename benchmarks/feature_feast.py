@@ -25,12 +25,19 @@ _FOR_DAYS = 30
 
 def join_by_feast(root: Path, folder: Path, day: date, share: int) -> dict[str, float]:
     """Joins the payments of one in `share` users on a day; rows and seconds."""
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: PLC0415
+    from feast import (  # noqa: PLC0415
+        Entity,
+        FeatureStore,
+        FeatureView,
+        Field,
+        FileSource,
+        RepoConfig,
+        ValueType,
+    )
     from feast.types import Int64, String  # noqa: PLC0415
 
     lake = Lake(root)
     payments = _of_users(lake.read(RAW_TRANSACTIONS, day, day + timedelta(days=1)), share)
-    folder.mkdir()
     config = RepoConfig(
         project="peer",
         provider="local",
@@ -45,7 +52,7 @@ def join_by_feast(root: Path, folder: Path, day: date, share: int) -> dict[str, 
     for name, table in _TABLES.items():
         key, path = f"{name}_id", folder / f"{name}.parquet"
         figures = _write_rows(lake, table, key, day, share if name == "user" else 1, path)
-        entity = Entity(name=name, join_keys=[key])
+        entity = Entity(name=name, join_keys=[key], value_type=ValueType.STRING)
         source = FileSource(name=name, path=str(path), timestamp_field="event_timestamp")
         schema = [Field(name=key, dtype=String), *(Field(name=f, dtype=Int64) for f in figures)]
         view = FeatureView(

@@ -12,6 +12,8 @@ time. The last line is JSON. It needs 14 GiB of disk where the system keeps temp
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -139,9 +141,9 @@ def measure_peers(plan: Plan, figures: Figures) -> Figures:
     generous figure, which stands beside the month here.
     """
     say("\npeers, in payments of the day a second:")
-    feast = apart(
-        feature_feast.join_by_feast, plan.lake, plan.folder / "feast", plan.day, plan.feast_share
-    )
+    with tempfile.TemporaryDirectory(dir=plan.folder) as folder:
+        join, own = feature_feast.join_by_feast, Path(folder)
+        feast = apart(join, plan.lake, own, plan.day, plan.feast_share)
     found: Figures = {"feast": feast["rows"] / feast["seconds"]}
     left_out = {"feast": feature_feast.LEFT_OUT}
     for name, share in (("polars", plan.polars_share), ("pandas", plan.pandas_share)):
@@ -188,23 +190,26 @@ def roll(root: Path, day: date, share: int, peer: str) -> Figures:
 def measure_online(plan: Plan, _: Figures) -> Figures:
     """A store for all users, then a vector at a time: from Redis, from SQLite, by Feast."""
     end, figures = plan.until(1), Figures()
-    server = Valkey(plan.folder / "valkey")
-    try:
-        redis = server.settings(plan.folder / "redis")
-        found = apart(feature_online.fill, plan.lake, redis, end)
-        say("\nthe online state of everybody, to Redis:")
-        for view, (rows, made, written) in found.views.items():
-            say(f"  {view:16}{rows:10,} rows made in {made:6.1f} s, written in {written:6.1f} s")
-        say(f"  {found.seconds:.1f} s, {found.cpu:.1f} s of CPU, peak {found.peak:,} MiB")
-        figures |= {"fill_seconds": round(found.seconds, 1), "fill_peak_mib": found.peak}
-        asked = feature_online.requests(plan.lake, end, plan.requests)
-        figures |= latencies("", redis, asked)
-    finally:
-        server.kill()
-    sqlite = Settings(data_dir=plan.folder / "sqlite")
-    apart(feature_online.fill, plan.lake, sqlite, end, SQLITE_USERS)
-    asked = feature_online.requests(plan.lake, end, plan.requests, SQLITE_USERS)
-    return figures | latencies("sqlite_", sqlite, asked)
+    with tempfile.TemporaryDirectory(dir=plan.folder) as folder:
+        server = Valkey(Path(folder) / "valkey")
+        try:
+            redis = server.settings(Path(folder) / "redis")
+            found = apart(feature_online.fill, plan.lake, redis, end)
+            say("\nthe online state of everybody, to Redis:")
+            for view, (rows, made, written) in found.views.items():
+                say(
+                    f"  {view:16}{rows:10,} rows made in {made:5.1f} s, written in {written:5.1f} s"
+                )
+            say(f"  {found.seconds:.1f} s, {found.cpu:.1f} s of CPU, peak {found.peak:,} MiB")
+            figures |= {"fill_seconds": round(found.seconds, 1), "fill_peak_mib": found.peak}
+            asked = feature_online.requests(plan.lake, end, plan.requests)
+            figures |= latencies("", redis, asked)
+        finally:
+            server.kill()
+        sqlite = Settings(data_dir=Path(folder) / "sqlite")
+        apart(feature_online.fill, plan.lake, sqlite, end, SQLITE_USERS)
+        asked = feature_online.requests(plan.lake, end, plan.requests, SQLITE_USERS)
+        return figures | latencies("sqlite_", sqlite, asked)
 
 
 def latencies(prefix: str, settings: Settings, asked: list[feature_online.Request]) -> Figures:
@@ -221,9 +226,20 @@ def latencies(prefix: str, settings: Settings, asked: list[feature_online.Reques
     }
 
 
-def measure_stream(_: Plan, __: Figures) -> Figures:
-    """The stream worker's own benchmark."""
-    return {}
+def measure_stream(plan: Plan, _: Figures) -> Figures:
+    """The stream worker's own benchmark, if Kafka can be had."""
+    say("\nthe stream worker:")
+    quick = ["--quick"] if plan.rows < 1_000_000 else []
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stream", *quick],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    *said, last = ran.stdout.splitlines()
+    say("\n".join(f"  {line}" for line in said))
+    found: Figures = json.loads(last)
+    return found | {"stream_peak_mib": found.pop("peak_mib")}
 
 
 def say(text: str) -> None:

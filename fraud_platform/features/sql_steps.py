@@ -6,7 +6,15 @@ from typing import Literal, get_args
 
 from fraud_platform.features.measures import Tiles
 from fraud_platform.features.plan import KEYS, Catalogue
-from fraud_platform.features.sql import event_tiles_sql, features_sql, habits_sql, label_tiles_sql
+from fraud_platform.features.sql import (
+    event_tiles_sql,
+    features_sql,
+    habits_sql,
+    label_days_sql,
+    label_tiles_sql,
+    look_back_sql,
+    look_backs,
+)
 from fraud_platform.features.tables import features_table, habits_table
 
 Step = Literal["tiles", "habits", "labels", "features"]
@@ -38,6 +46,10 @@ class Statement:
             tiles.name: f"{tiles.name}: its rows of the days that the windows reach back to"
             for tiles in catalogue.tiles
         }
+        tables |= {
+            found.name: f"{found.name}: its rows of the asked days"
+            for found in look_backs(catalogue)
+        }
         found = {name for match in _READ.finditer(self.sql) for name in match.groups()}
         return [says for name, says in (known | tables).items() if name in found]
 
@@ -53,6 +65,9 @@ def statements(catalogue: Catalogue) -> list[Statement]:
     raw = "rows of raw_transactions"
     before = " and of the day before" if catalogue.slides else ""
     habits = habits_table(catalogue).name
+    backs = look_backs(catalogue)
+    of_labels = [tiles for key in KEYS if (tiles := catalogue.label_tiles(key))]
+    given = {found.name for found in backs} | {catalogue.label_days(t).name for t in of_labels}
 
     def tiles_of(level: int) -> list[Tiles]:
         return [tiles for key in KEYS if (tiles := catalogue.event_tiles(key, level))]
@@ -62,8 +77,18 @@ def statements(catalogue: Catalogue) -> list[Statement]:
 
     return [
         *(daily(tiles, "daily_tiles", f"{raw} of the asked days") for tiles in tiles_of(1)),
+        *(
+            Statement(
+                "habits", found.name, habits, look_back_sql(found), f"{raw} of the asked days"
+            )
+            for found in backs
+        ),
         Statement(
-            "habits", habits, habits, habits_sql(catalogue), f"{raw} of the asked days{before}"
+            "habits",
+            habits,
+            habits,
+            habits_sql(catalogue, given),
+            f"{raw} of the asked days{before}",
         ),
         *(daily(tiles, habits, f"rows of {habits} of the asked days") for tiles in tiles_of(2)),
         *(
@@ -74,14 +99,23 @@ def statements(catalogue: Catalogue) -> list[Statement]:
                 label_tiles_sql(catalogue, tiles),
                 f"rows of {habits} that the labels speak of",
             )
-            for key in KEYS
-            if (tiles := catalogue.label_tiles(key))
+            for tiles in of_labels
+        ),
+        *(
+            Statement(
+                "labels",
+                catalogue.label_days(tiles).name,
+                "label_tiles",
+                label_days_sql(catalogue, tiles),
+                "not read",
+            )
+            for tiles in of_labels
         ),
         Statement(
             "features",
             features_table(catalogue).name,
             "transaction_features",
-            features_sql(catalogue),
+            features_sql(catalogue, given),
             f"rows of {habits} of the asked days{before}",
         ),
     ]

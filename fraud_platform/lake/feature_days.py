@@ -36,7 +36,7 @@ from fraud_platform.features.tables import (
 from fraud_platform.lake.files import chunks, day_files, read_files, rows_by_day
 from fraud_platform.lake.store import Lake
 
-PART_ROWS = 2_000_000
+PART_ROWS = 3_000_000
 """Transactions of a part; a day with more of them is a part of its own."""
 
 Part = tuple[date, date]
