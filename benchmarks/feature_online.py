@@ -1,4 +1,4 @@
-"""The online side of the features benchmark: a store filled from the lake, and vectors read of it."""
+"""The online side of the features benchmark: a store filled from the lake, and vectors read."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -105,7 +105,7 @@ def by_pandas(payments: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
         at=pd.to_datetime(payments["timestamp_us"], unit="us"),
         amount=payments["amount_cents"] / 100,
     )
-    frame["amount_log"] = _log1p(frame["amount"])
+    frame["amount_log"] = _log1p(pd.Series(frame["amount"]))
     frame = frame.sort_values(["user_id", "at"]).reset_index(drop=True)
 
     def rolled(column: str, period: str) -> "pd.api.typing.RollingGroupby":

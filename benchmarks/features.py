@@ -66,7 +66,7 @@ class Plan:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the payments, a week")
     parser.add_argument("--rows", type=int, help="payments a day (default 1,000,000)")
     parser.add_argument("--month-days", type=int, help="days of the long range (default 30)")

@@ -70,16 +70,18 @@ def test_the_sql_is_printed_in_the_order_it_runs_and_says_what_it_reads(command:
     assert [line.split(":")[0].removeprefix("-- ") for line in headings] == [
         "user_tiles",
         "merchant_tiles",
+        "user_past_by_device",
         "transaction_habits",
         "user_habit_tiles",
         "merchant_label_tiles",
+        "merchant_label_days",
         "transaction_features",
     ]
     last = text[text.index("-- transaction_features") :]
     reads = [line for line in last.splitlines() if line.startswith("--   ")]
     assert {line.removeprefix("--   ").split(":")[0] for line in reads} == {
-        "asked", "transactions", "user_tiles", "merchant_tiles", "user_habit_tiles",
-        "merchant_label_tiles",
+        "asked", "transactions", "user_past_by_device", "merchant_tiles", "user_habit_tiles",
+        "merchant_label_tiles", "merchant_label_days",
     }  # fmt: skip
     with duckdb.connect() as connection:
         assert len(connection.extract_statements(text)) == len(headings)
@@ -88,7 +90,7 @@ def test_the_sql_is_printed_in_the_order_it_runs_and_says_what_it_reads(command:
 def test_a_step_or_a_table_is_printed_alone(command: Command):
     parts = [command("features", "sql", "--step", step).stdout for step in STEPS]
     whole = command("features", "sql").stdout
-    assert sum(part.count("\n;") + part.count(";\n") for part in parts) == whole.count(";\n") == 6
+    assert sum(part.count("\n;") + part.count(";\n") for part in parts) == whole.count(";\n") == 8
     assert command("features", "sql", "user_tiles").stdout in whole
     refused = command("features", "sql", "--step", "labels", "user_tiles")
     assert refused.exit_code == 1
