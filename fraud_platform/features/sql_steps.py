@@ -47,8 +47,8 @@ class Statement:
             for tiles in catalogue.tiles
         }
         tables |= {
-            found.name: f"{found.name}: its rows of the asked days"
-            for found in look_backs(catalogue)
+            past.name: f"{past.name}: what the days before say of the users of the asked days"
+            for past in look_backs(catalogue)
         }
         found = {name for match in _READ.finditer(self.sql) for name in match.groups()}
         return [says for name, says in (known | tables).items() if name in found]
@@ -65,12 +65,13 @@ def statements(catalogue: Catalogue) -> list[Statement]:
     raw = "rows of raw_transactions"
     before = " and of the day before" if catalogue.slides else ""
     habits = habits_table(catalogue).name
-    backs = look_backs(catalogue)
-    of_labels = [tiles for key in KEYS if (tiles := catalogue.label_tiles(key))]
-    given = {found.name for found in backs} | {catalogue.label_days(t).name for t in of_labels}
 
     def tiles_of(level: int) -> list[Tiles]:
         return [tiles for key in KEYS if (tiles := catalogue.event_tiles(key, level))]
+
+    past = look_backs(catalogue)
+    labels = [tiles for key in KEYS if (tiles := catalogue.label_tiles(key))]
+    given = [*(one.name for one in past), *(catalogue.label_days(one).name for one in labels)]
 
     def daily(tiles: Tiles, asset: str, transactions: str) -> Statement:
         return Statement("tiles", tiles.name, asset, event_tiles_sql(tiles), transactions)
@@ -78,10 +79,8 @@ def statements(catalogue: Catalogue) -> list[Statement]:
     return [
         *(daily(tiles, "daily_tiles", f"{raw} of the asked days") for tiles in tiles_of(1)),
         *(
-            Statement(
-                "habits", found.name, habits, look_back_sql(found), f"{raw} of the asked days"
-            )
-            for found in backs
+            Statement("habits", one.name, habits, look_back_sql(one), f"{raw} of the asked days")
+            for one in past
         ),
         Statement(
             "habits",
@@ -99,7 +98,7 @@ def statements(catalogue: Catalogue) -> list[Statement]:
                 label_tiles_sql(catalogue, tiles),
                 f"rows of {habits} that the labels speak of",
             )
-            for tiles in of_labels
+            for tiles in labels
         ),
         *(
             Statement(
@@ -107,9 +106,9 @@ def statements(catalogue: Catalogue) -> list[Statement]:
                 catalogue.label_days(tiles).name,
                 "label_tiles",
                 label_days_sql(catalogue, tiles),
-                "not read",
+                "",
             )
-            for tiles in of_labels
+            for tiles in labels
         ),
         Statement(
             "features",

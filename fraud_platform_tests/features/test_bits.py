@@ -69,7 +69,10 @@ def _within_reach(made: Frames, day: date) -> Frames:
         for tiles in EVERY_KIND.tiles
     }
     return {
-        name: frame.filter(frame["event_date"].is_between(day - timedelta(days=reach[name]), day))
+        # Look-backs are of the day itself.
+        name: frame.filter(
+            frame["event_date"].is_between(day - timedelta(days=reach.get(name, 0)), day)
+        )
         for name, frame in made.items()
     }
 

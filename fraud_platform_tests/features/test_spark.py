@@ -13,15 +13,8 @@ import pytest
 from fraud_platform.clock import DAY_US, day_start_us
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.features.catalogue import CATALOGUE
-from fraud_platform.features.measures import Tiles
 from fraud_platform.features.offline import compute_features
-from fraud_platform.features.plan import KEYS
-from fraud_platform.features.sql import (
-    event_tiles_sql,
-    features_sql,
-    habits_sql,
-    label_tiles_sql,
-)
+from fraud_platform.features.sql_steps import statements
 from fraud_platform.simulator import SimulatorConfig, simulate
 from fraud_platform_tests.features.lake_of import tables_of
 from fraud_platform_tests.kafka_broker import lacking
@@ -95,14 +88,6 @@ class OnSpark:
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return pl.read_parquet(path / "*.parquet")
 
-    def tiles(self, level: int) -> None:
-        for tiles in of_level(level):
-            self.run(tiles.name, event_tiles_sql(tiles))
-
-
-def of_level(level: int) -> list[Tiles]:
-    return [tiles for key in KEYS if (tiles := CATALOGUE.event_tiles(key, level))]
-
 
 def test_spark_gives_duckdbs_bits(
     spark: Any, world: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
@@ -112,13 +97,14 @@ def test_spark_gives_duckdbs_bits(
     engine = OnSpark(spark, tmp_path)
     engine.put("transactions", raw)
     engine.put("labels", labels)
-    engine.tiles(1)
-    engine.run("transactions", habits_sql(CATALOGUE))
-    engine.tiles(2)
-    for key in KEYS:
-        if tiles := CATALOGUE.label_tiles(key):
-            engine.run(tiles.name, label_tiles_sql(CATALOGUE, tiles))
-    on_spark = engine.run("transaction_features", features_sql(CATALOGUE))
+    made_by_spark = {
+        # Whoever comes after reads the habits as the transactions.
+        one.table: engine.run(
+            "transactions" if one.table == "transaction_habits" else one.table, one.sql
+        )
+        for one in statements(CATALOGUE)
+    }
+    on_spark = made_by_spark["transaction_features"]
 
     made = tables_of(CATALOGUE, raw, labels, START, DAYS)
     on_duckdb = compute_features(CATALOGUE, made, START, END)
