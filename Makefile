@@ -39,6 +39,7 @@ bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transact
 	$(BIN)/python -m benchmarks.whole_way $(if $(DATA_FILE),--data $(DATA_FILE))
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.online_store
+	$(BIN)/python -m benchmarks.features
 
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20
