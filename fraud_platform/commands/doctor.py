@@ -136,6 +136,10 @@ def _online(settings: Settings) -> Finding:
 
     with open_store(settings) as store:
         moments = {view.name: store.written_as_of(view) for view in VIEWS}
+        policy = store.evicts()
+    if policy:
+        says = f"drops rows when it is full (maxmemory-policy {policy}): users would look new"
+        return Finding("online store", "fault", says, "set maxmemory-policy noeviction")
     missing = [name for name, moment in moments.items() if moment is None]
     # What a stream adds to user_recent is no write of the whole view.
     found = [at for name, at in moments.items() if at is not None and name != "user_recent"]

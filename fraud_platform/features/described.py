@@ -19,7 +19,8 @@ from fraud_platform.features.declarations import (
     TimeSinceLast,
     WindowAggregate,
 )
-from fraud_platform.features.plan import FIELDS, Catalogue
+from fraud_platform.features.declared import FIELDS
+from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.state import views
 
 GROUPS = {

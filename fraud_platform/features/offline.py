@@ -111,6 +111,7 @@ def _connected(relations: Relations, start: date, end: date) -> Iterator[duckdb.
     with duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET produce_arrow_string_view = true")  # as Polars keeps text
         connection.execute(
             f"CREATE VIEW asked AS SELECT CAST({day_start_us(start)} AS BIGINT) AS start_us, "
             f"CAST({day_start_us(end)} AS BIGINT) AS end_us"

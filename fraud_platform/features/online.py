@@ -22,8 +22,9 @@ from fraud_platform.features.declarations import (
     TimeSinceLast,
     WindowAggregate,
 )
+from fraud_platform.features.declared import FIELDS
 from fraud_platform.features.past import IDENTITY, Event, Past
-from fraud_platform.features.plan import FIELDS, Catalogue
+from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.state import State
 
 Compute = Callable[[Event, Mapping[str, State]], list[float]]

@@ -10,8 +10,8 @@ import msgspec
 from fraud_platform.clock import DAY_US
 from fraud_platform.features.columns import INTEGERS, base_column, feature_integer, scale_of
 from fraud_platform.features.declarations import Comparison, Key, Where
+from fraud_platform.features.declared import FIELDS
 from fraud_platform.features.measures import LabelMeasure, Measure, Reduce
-from fraud_platform.features.plan import FIELDS
 from fraud_platform.features.state import State, hash_field, identifier_hash, related_fields
 
 IDENTITY: dict[Reduce, int] = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}

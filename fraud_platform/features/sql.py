@@ -22,7 +22,8 @@ from fraud_platform.features.look_back import LookBack, day_look_back_sql, range
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.sql_features import feature_layers
-from fraud_platform.features.sql_windows import ASKED, DAY, DAY_OF_HOUR, Windows
+from fraud_platform.features.sql_labels import DAY_OF_HOUR
+from fraud_platform.features.sql_windows import ASKED, DAY, Windows
 
 IDENTITY = ("transaction_id", "timestamp_us", "user_id", "merchant_id", "device_id", "amount_cents")
 
@@ -169,7 +170,7 @@ def label_days_sql(catalogue: Catalogue, tiles: Tiles) -> str:
 
 def look_backs(catalogue: Catalogue) -> list[LookBack]:
     """What is merged of the users' tiles once, for habits and features."""
-    return Windows(catalogue, list(catalogue.features), stored=()).look_backs()
+    return Windows(catalogue, list(catalogue.features)).look_backs()
 
 
 def look_back_sql(look_back: LookBack, days: int = 1) -> str:
@@ -200,7 +201,7 @@ def _select(
 ) -> str:
     layers = feature_layers(catalogue, names, stored)
     features = [f for layer in layers for f in layer.features]
-    windows = Windows(catalogue, features, stored, frozenset(given))
+    windows = Windows(catalogue, features, frozenset(given))
     ctes = windows.ctes(per_event_sql)
     source = "seen"
     for i, layer in enumerate(layers):

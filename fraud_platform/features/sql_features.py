@@ -19,8 +19,9 @@ from fraud_platform.features.declarations import (
     TimeSinceLast,
     WindowAggregate,
 )
-from fraud_platform.features.plan import FIELDS, Catalogue
-from fraud_platform.features.sql_windows import column_of, distinct_column, first_seen_column
+from fraud_platform.features.declared import FIELDS
+from fraud_platform.features.plan import Catalogue
+from fraud_platform.features.sql_figures import column_of, distinct_column, first_seen_column
 
 
 @dataclass

@@ -82,7 +82,7 @@ class ClosedOnFailure(ssl.SSLSocket):
 class _Manager(KafkaConnectionManager):
     def __init__(self, net: NetworkSelector, **configs: Any) -> None:
         super().__init__(net, **configs)
-        self._why: dict[str, BaseException] = {}  # bootstrap node -> its last failure
+        self._why: dict[str, BaseException] = {}  # bootstrap node -> why it failed
 
     def bootstrap(self, timeout_ms: float | None = None, refresh: bool = True) -> None:
         try:
@@ -103,8 +103,13 @@ class _Manager(KafkaConnectionManager):
     def get_connection(self, node_id: Any, *arguments: Any, **options: Any) -> KafkaConnection:
         connection = super().get_connection(node_id, *arguments, **options)
         if self.cluster.is_bootstrap(node_id):
-            connection.close_future.add_errback(partial(self._why.__setitem__, node_id))
+            connection.close_future.add_errback(partial(self._note, node_id))
         return connection
+
+    def _note(self, node_id: Any, error: BaseException) -> None:
+        # The end of our patience cuts a last try short; that is no news of a refusal.
+        if _lasts(error) or not _lasts(self._why.get(node_id)):
+            self._why[node_id] = error
 
     def maybe_raise_auth_failure(self, node_id: Any) -> None:
         super().maybe_raise_auth_failure(node_id)

@@ -102,6 +102,13 @@ class RedisStore(AbstractContextManager["RedisStore"]):
             found: Any = self._client.hget(MARKERS, view.name)
         return datetime.fromisoformat(found.decode()) if found else None
 
+    def evicts(self) -> str | None:
+        """As `OnlineStore.evicts`."""
+        with self._telling("reading its memory policy"):
+            memory: Any = self._client.info("memory")
+        policy = memory["maxmemory_policy"]
+        return None if policy == "noeviction" or not memory["maxmemory"] else policy
+
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()

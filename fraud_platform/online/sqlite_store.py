@@ -99,6 +99,9 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             found = connection.execute(query, [view.name]).fetchone()
         return datetime.fromisoformat(found[0]) if found and found[0] else None
 
+    def evicts(self) -> None:
+        """A file is full when the disk is, and a write then fails."""
+
     def close(self) -> None:
         """Nothing is open between calls."""
 

@@ -57,6 +57,13 @@ class OnlineStore(Protocol):
         """The `as_of` of the last whole write with rows; None where the store was lost since."""
         ...
 
+    def evicts(self) -> str | None:
+        """The policy by which the store drops rows when it is full; None where it refuses writes.
+
+        A dropped row reads as an id never seen, so no policy will do but to refuse.
+        """
+        ...
+
     def close(self) -> None:
         """Gives connections back."""
         ...

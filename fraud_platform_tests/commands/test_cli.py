@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fraud_platform.cli import main
+from fraud_platform_tests.valkey_server import OwnValkeys
 from fraud_platform_tests.world import FIRST, LAST, land_files, write_world
 
 HEAVY = {"dagster", "polars", "pyarrow", "duckdb", "xgboost", "mlflow", "feast", "rich", "numpy"}
@@ -114,6 +115,23 @@ def test_the_doctor_finds_a_damaged_bundle(data_dir: Path) -> None:
     done = predictflow("doctor")
     assert done.exit_code == 1
     assert "incomplete" in done.output
+
+
+def test_the_doctor_finds_a_redis_that_drops_rows_when_it_is_full(
+    own_valkey: OwnValkeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"maxmemory": "64mb", "maxmemory-policy": "volatile-lru"}
+    monkeypatch.setenv("PREDICTFLOW_ONLINE_STORE", "redis")
+    monkeypatch.setenv("PREDICTFLOW_ONLINE_REDIS_URL", own_valkey(**options).url)
+
+    done = predictflow("doctor", "--json")
+
+    assert done.exit_code == 1
+    findings = {one["about"]: one for one in json.loads(done.stdout)["findings"]}
+    found = findings["online store"]
+    assert found["state"] == "fault"
+    assert "volatile-lru" in found["says"]
+    assert "noeviction" in found["mend"]
 
 
 def test_a_wrong_setting_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ USES: dict[str, Callable[[OnlineStore], object]] = {
     "read": lambda store: store.read([RECENT], ["a"]),
     "contexts": lambda store: store.contexts(["a"], ["m"]),
     "written_as_of": lambda store: store.written_as_of(RECENT),
+    "evicts": lambda store: store.evicts(),
 }
 
 
