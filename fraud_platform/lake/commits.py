@@ -12,7 +12,7 @@ from deltalake.schema import Field
 from fraud_platform.contracts.tables import Table
 from fraud_platform.errors import UnavailableError
 
-_BATCH_ROWS = 131_072
+_BATCH_ROWS = 32_768
 
 # Figures and ids of a day hardly repeat: looking for repetitions took half of the time to write.
 AS_THEY_ARE = WriterProperties(
