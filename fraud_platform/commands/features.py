@@ -10,15 +10,14 @@ from fraud_platform.commands import console
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.declarations import Feature
+from fraud_platform.features.declared import key_of, window_text
 from fraud_platform.features.described import (
     declaration_of,
     group_of,
     how,
-    key_of,
     needed_by,
     tile_columns_of,
     views_of,
-    window_text,
 )
 from fraud_platform.features.docs import feature_page
 from fraud_platform.features.sql_steps import statements

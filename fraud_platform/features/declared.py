@@ -11,6 +11,7 @@ from fraud_platform.features.declarations import (
     Field,
     FirstSeen,
     FraudRun,
+    Key,
     LabelFeature,
     Request,
     TimeSinceFirst,
@@ -149,3 +150,13 @@ class Declared:
         for name in names:
             visit(name)
         return list(found)
+
+
+def key_of(feature: Feature) -> Key | None:
+    """The key whose events or labels a feature is about."""
+    return getattr(feature, "key", None)
+
+
+def window_text(feature: Feature) -> str:
+    """The declared window; empty where there is none."""
+    return getattr(feature, "within", None) or getattr(feature, "window", "")

@@ -6,7 +6,6 @@ from fraud_platform.features.declarations import (
     Feature,
     FirstSeen,
     FraudRun,
-    Key,
     LabelCount,
     LabelFeature,
     LabelRate,
@@ -19,7 +18,7 @@ from fraud_platform.features.declarations import (
     TimeSinceLast,
     WindowAggregate,
 )
-from fraud_platform.features.declared import FIELDS
+from fraud_platform.features.declared import FIELDS, key_of, window_text
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.state import views
 
@@ -62,16 +61,6 @@ def group_of(catalogue: Catalogue, feature: Feature) -> str:
         return UNUSUAL
     typical = isinstance(feature, WindowAggregate) and feature.aggregate not in ("count", "sum")
     return HABIT if typical else PACE
-
-
-def key_of(feature: Feature) -> Key | None:
-    """The key whose events or labels a feature is about."""
-    return getattr(feature, "key", None)
-
-
-def window_text(feature: Feature) -> str:
-    """The declared window; empty where there is none."""
-    return getattr(feature, "within", None) or getattr(feature, "window", "")
 
 
 def span_of(feature: Feature) -> str:

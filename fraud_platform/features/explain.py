@@ -24,7 +24,8 @@ from fraud_platform.features.declarations import (
     TimeSinceLabel,
     WindowAggregate,
 )
-from fraud_platform.features.described import key_of, span_of, window_text
+from fraud_platform.features.declared import key_of, window_text
+from fraud_platform.features.described import span_of
 from fraud_platform.features.plan import Catalogue
 from fraud_platform.features.recomputed import of_labels, of_payments
 from fraud_platform.features.sources import Label, Payment, Sources

@@ -18,7 +18,7 @@ from fraud_platform.features.declarations import (
     TimeSinceLast,
     WindowAggregate,
 )
-from fraud_platform.features.declared import Declared
+from fraud_platform.features.declared import Declared, key_of
 from fraud_platform.features.measures import LabelMeasure, Measure, Tiles
 
 KEYS: tuple[Key, ...] = ("user_id", "merchant_id")
@@ -106,7 +106,7 @@ class Catalogue(Declared):
         """The daily tiles of a key's events, or None where no feature needs them."""
         found: dict[str, Measure] = {}
         for feature in self.features:
-            if getattr(feature, "key", None) == key and _days(feature):
+            if key_of(feature) == key and _days(feature):
                 for measure in self.measures_of(feature):
                     if self.measure_level(measure) == level:
                         found[measure.name] = measure

@@ -10,8 +10,7 @@ import msgspec
 from fraud_platform.clock import DAY_US, HOUR_US, day_of, day_start_us
 from fraud_platform.features.columns import INTEGERS, base_column, feature_integer, scale_of
 from fraud_platform.features.declarations import Feature, Key, LabelFeature, Where
-from fraud_platform.features.declared import FIELDS
-from fraud_platform.features.described import key_of, window_text
+from fraud_platform.features.declared import FIELDS, key_of, window_text
 
 _COMPARE = {
     ">": operator.gt,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fraud_platform.features.declarations import Feature, FirstSeen, Key, WindowAggregate
+from fraud_platform.features.declared import key_of, window_text
 from fraud_platform.features.measures import LabelMeasure, Measure
 
 
@@ -22,13 +23,8 @@ def first_seen_column(feature: FirstSeen) -> str:
     return f"{_entity(feature)}__new_{feature.other}__{feature.within}"
 
 
-def window_text(feature: Feature) -> str:
-    """The feature's window as it was written."""
-    return getattr(feature, "within", None) or getattr(feature, "window", "")
-
-
 def _entity(feature: Feature) -> str:
-    return getattr(feature, "key", "").removesuffix("_id")
+    return (key_of(feature) or "").removesuffix("_id")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from fraud_platform.features.declarations import (
     LabelFeature,
     WindowAggregate,
 )
+from fraud_platform.features.declared import window_text
 from fraud_platform.features.look_back import LookBack, past_by
 from fraud_platform.features.measures import LabelMeasure, Measure
 from fraud_platform.features.plan import KEYS, Catalogue
@@ -20,7 +21,6 @@ from fraud_platform.features.sql_figures import (
     distinct_column,
     first_seen_column,
     named,
-    window_text,
 )
 from fraud_platform.features.sql_labels import LabelWindows
 from fraud_platform.features.sql_tiles import DaysBefore

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 from fraud_platform.clock import day_of
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.features.declarations import Key
-from fraud_platform.features.described import key_of
+from fraud_platform.features.declared import key_of
 from fraud_platform.features.plan import KEYS, Catalogue
 from fraud_platform.features.sources import Label, Payment, Sources
 from fraud_platform.features.tables import habits_table, tile_table

@@ -2,8 +2,9 @@
 
 import random
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fraud_platform.modelling.bundle import Manifest, point_champion_at, write_b
 from fraud_platform.online import open_store
 from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
+from fraud_platform_tests.serving.process import Process
 from fraud_platform_tests.valkey_server import Valkey
 from serving.app import create_app
 from serving.store_fault import Context
@@ -171,3 +173,21 @@ def transaction() -> dict[str, object]:
         "device_id": "device-1",
         "amount": 129.9,
     }
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Settings], Process]]:
+    """Starts processes of the service; each is ended by its own id."""
+    processes: list[Process] = []
+
+    def run(settings: Settings) -> Process:
+        processes.append(Process(settings))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.stop()
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.communicate()

@@ -5,11 +5,9 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -23,24 +21,6 @@ from fraud_platform_tests.serving.process import Process
 from serving.model import load_model, score
 from serving.run import serve
 from serving.store_fault import NOTHING_KNOWN, Context
-
-
-@pytest.fixture
-def run() -> Iterator[Callable[[Settings], Process]]:
-    """Starts processes; each is ended by its own id."""
-    processes: list[Process] = []
-
-    def run(settings: Settings) -> Process:
-        processes.append(Process(settings))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.stop()
-        if process.popen.poll() is None:
-            process.popen.kill()
-            process.popen.communicate()
 
 
 def post(connection: http.client.HTTPConnection, body: object) -> tuple[int, dict]:
