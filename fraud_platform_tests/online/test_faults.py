@@ -27,7 +27,6 @@ USES: dict[str, Callable[[OnlineStore], object]] = {
     "read": lambda store: store.read([RECENT], ["a"]),
     "contexts": lambda store: store.contexts(["a"], ["m"]),
     "written_as_of": lambda store: store.written_as_of(RECENT),
-    "evicts": lambda store: store.evicts(),
 }
 
 
@@ -41,7 +40,7 @@ def refusal(online: Online, folder: Path, use: Callable[[OnlineStore], object]) 
     return refused.value
 
 
-@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("use", [*USES.values(), lambda store: store.evicts()])
 def test_a_redis_that_is_away_is_named(
     use: Callable[[OnlineStore], object], own_valkey: OwnValkeys, tmp_path: Path
 ) -> None:
