@@ -36,6 +36,8 @@ class Filled:
     views: dict[str, tuple[int, float, float]] = field(default_factory=dict)
     cpu: float = 0.0
     peak: int = 0
+    last_user: str | None = None
+    """Of some users only, the last whose rows are in every view."""
 
     @property
     def seconds(self) -> float:
@@ -60,6 +62,8 @@ def fill(root: Path, settings: Settings, end: date, most: int | None = None) -> 
                 frame = next(f for v, f in state.of_labels(day_start_us(end), 7) if v == view)
             if most is not None and view.entity == "user":
                 frame = frame.sort("user_id").head(most)
+                last = frame["user_id"][-1]
+                found.last_user = min(last, found.last_user or last)
             made = time.perf_counter() - begun
             begun = time.perf_counter()
             store.write(view, FrameStates(view, frame), from_us(day_start_us(end)))
@@ -69,13 +73,12 @@ def fill(root: Path, settings: Settings, end: date, most: int | None = None) -> 
     return found
 
 
-def requests(root: Path, day: date, count: int, users: int | None = None) -> list[Request]:
-    """Payments of the day before, as if made a day later; of the first `users` users only."""
+def requests(root: Path, day: date, count: int, last_user: str | None = None) -> list[Request]:
+    """Payments of the day before, as if made a day later; of the users up to one only."""
     before = day - timedelta(days=1)
     payments = Lake(root).read(RAW_TRANSACTIONS, before, day)
-    if users is not None:
-        known = payments["user_id"].unique().sort().head(users)
-        payments = payments.filter(pl.col("user_id").is_in(known.implode()))
+    if last_user is not None:
+        payments = payments.filter(pl.col("user_id") <= last_user)
     asked = payments.sample(min(count, payments.height), seed=1)
     return [
         (

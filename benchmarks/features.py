@@ -158,7 +158,7 @@ def measure_peers(plan: Plan, figures: Figures) -> Figures:
         result[f"{name}_rows_per_second"] = round(found[name])
         result[f"times_{name}"] = round(ours / found[name], 1)
         beside = f"{ours / found[name]:.1f} times"
-        if f"{name}_all" in found:
+        if month and f"{name}_all" in found:
             result[f"times_{name}_month"] = round(month / found[f"{name}_all"], 1)
             beside += f", of a month {month / found[f'{name}_all']:.1f} times"
         say(f"  {name:8}{found[name]:12,.0f}; here {ours:,.0f}: {beside}\n    leaves out: {out}")
@@ -207,8 +207,8 @@ def measure_online(plan: Plan, _: Figures) -> Figures:
         finally:
             server.kill()
         sqlite = Settings(data_dir=Path(folder) / "sqlite")
-        apart(feature_online.fill, plan.lake, sqlite, end, SQLITE_USERS)
-        asked = feature_online.requests(plan.lake, end, plan.requests, SQLITE_USERS)
+        some = apart(feature_online.fill, plan.lake, sqlite, end, SQLITE_USERS)
+        asked = feature_online.requests(plan.lake, end, plan.requests, some.last_user)
         return figures | latencies("sqlite_", sqlite, asked)
 
 
