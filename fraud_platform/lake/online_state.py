@@ -81,6 +81,8 @@ class OnlineState:
         landed = self.lake.read(
             LANDED_EVENTS, first, end, columns=LANDED_LABEL, where=ds.field("kind") == "label"
         )
+        if landed.is_empty():
+            return {}
         spoken_of = ds.field("transaction_id").isin(landed["transaction_id"].unique().to_list())
         transactions = self.lake.read(
             RAW_TRANSACTIONS, first - timedelta(days=lookback_days), end, where=spoken_of

@@ -98,6 +98,12 @@ def test_labels_of_a_day_that_is_not_made_yet_are_taken_as_they_landed(landed: L
         assert found.equals(expected)
 
 
+def test_long_after_the_last_label_nothing_is_known_of_anybody(tables: Lake) -> None:
+    later = day_start_us(END + timedelta(days=90))
+    ((_, rows),) = OnlineState(tables, CATALOGUE).of_labels(later, 60)
+    assert rows.is_empty()
+
+
 def test_nothing_to_rebuild_from_is_told(landed: Lake) -> None:
     with pytest.raises(PredictFlowError, match="no day of transaction_habits"):
         rebuild(load_settings())
