@@ -13,18 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from fraud_platform.contracts.quality import Rule, check_frame
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS, TRANSACTION_LABELS
+from fraud_platform.defs.feature_parts import write_look_backs, write_tiles
 from fraud_platform.features.catalogue import CATALOGUE
-from fraud_platform.features.measures import Tiles
 from fraud_platform.features.quality import features_model
 from fraud_platform.features.tables import (
     TRANSACTION_FEATURES,
     TRANSACTION_HABITS,
-    look_back_table,
-    tile_table,
 )
 from fraud_platform.lake.feature_days import FeatureDays
 from fraud_platform.lake.files import rows_by_day
@@ -83,15 +79,9 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _write(lake: Lake, start: date, end: date, made: dict[Tiles, pl.DataFrame]) -> None:
-    for tiles, frame in made.items():
-        table = tile_table(tiles)
-        lake.replace_days(table, start, end, frame.select(table.schema.names))
-
-
 def _daily_tiles(days: FeatureDays, start: date, end: date) -> None:
     for first, after in days.parts(start, end):
-        _write(days.lake, first, after, days.daily_tiles(first, after))
+        write_tiles(days.lake, first, after, days.daily_tiles(first, after))
 
 
 def _habits(days: FeatureDays, start: date, end: date) -> None:
@@ -99,16 +89,14 @@ def _habits(days: FeatureDays, start: date, end: date) -> None:
         past = days.look_backs(first, after)
         habits = days.habits(first, after, past)
         tiles = days.habit_tiles(habits, first, after)
-        for look_back, frame in past:
-            table = look_back_table(look_back)
-            days.lake.replace_days(table, first, after, frame.select(table.schema.names))
+        write_look_backs(days.lake, first, after, past)
         days.lake.replace_days(TRANSACTION_HABITS, first, after, habits)
-        _write(days.lake, first, after, tiles)
+        write_tiles(days.lake, first, after, tiles)
 
 
 def _label_tiles(days: FeatureDays, start: date, end: date) -> None:
     for first, after in days.parts(start, end, TRANSACTION_LABELS):
-        _write(days.lake, first, after, days.label_tiles(first, after))
+        write_tiles(days.lake, first, after, days.label_tiles(first, after))
 
 
 def _features(days: FeatureDays, start: date, end: date) -> None:

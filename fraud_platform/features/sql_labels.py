@@ -26,7 +26,7 @@ class LabelWindows:
         tiles, ctes = self.tiles, self.ctes
         plain = [f for f in figures if not f.after]
         runs = [f for f in figures if f.after]
-        begins = [replace(f, column=f.begin, measure=f.after, us=0) for f in runs if f.after]
+        begins = [replace(f, column=f.begin, measure=f.after) for f in runs if f.after]
         needed = list({f.column: f for f in (*plain, *begins)}.values())
         measures = list(dict.fromkeys(f.measure for f in needed))
         days = self.catalogue.label_days(tiles)
