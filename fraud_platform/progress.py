@@ -1,6 +1,6 @@
 """How far long work has come, told to whoever listens: the command line's bars, or nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 Listener = Callable[[str, int, int], None]
@@ -22,3 +22,10 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+def each[T](stage: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """The items, each reported once it was dealt with."""
+    for done, item in enumerate(items, 1):
+        yield item
+        report(stage, done, total)

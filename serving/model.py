@@ -38,13 +38,14 @@ def load_model(bundle: Path) -> LiveModel:
         booster = load_booster(raw, FEATURE_NAMES)
     except ModelError as error:
         raise BundleError(f"bundle {bundle}: {error}") from error
-    _warm_up(bundle, booster)
-    return LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
+    model = LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
+    _warm_up(bundle, model)
+    return model
 
 
-def score(booster: xgboost.Booster, vector: list[float]) -> float:
+def score(model: LiveModel, vector: list[float]) -> float:
     """The fraud probability of one feature vector in catalogue order, NaN where missing."""
-    return float(predict(booster, np.array([vector]))[0])
+    return float(predict(model.booster, np.array([vector]), model.manifest.calibration)[0])
 
 
 def _check_features(bundle: Path, features: list[str]) -> None:
@@ -57,10 +58,10 @@ def _check_features(bundle: Path, features: list[str]) -> None:
     )
 
 
-def _warm_up(bundle: Path, booster: xgboost.Booster) -> None:
+def _warm_up(bundle: Path, model: LiveModel) -> None:
     event = Event(timestamp_us=0, amount_cents=100)
     vector = compute_vector(event, NOTHING_KNOWN)
-    probability = [score(booster, vector) for _ in range(_WARM_UP)][-1]
+    probability = [score(model, vector) for _ in range(_WARM_UP)][-1]
     if not (math.isfinite(probability) and 0 <= probability <= 1):
         raise BundleError(
             f"bundle {bundle}: the model answers {probability}, which is not a probability; "

@@ -57,7 +57,7 @@ async def predict(request: Request[Any, Any, Any]) -> Prediction:
 def _decide(
     transaction: PredictionRequest, event: Event, model: LiveModel, reading: Reading
 ) -> Prediction:
-    probability = score(model.booster, compute_vector(event, reading.context))
+    probability = score(model, compute_vector(event, reading.context))
     threshold = model.manifest.threshold
     return Prediction(
         transaction_id=transaction.transaction_id,

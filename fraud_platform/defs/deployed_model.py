@@ -116,6 +116,7 @@ def _manifest(
         partition=record.partition,
         features=record.features,
         threshold=record.threshold.value,
+        calibration=record.calibration,
         training_window=(record.split.fit.start.isoformat(), record.split.fit.last.isoformat()),
         table_versions=record.table_versions,
         metrics=evaluation.metrics,

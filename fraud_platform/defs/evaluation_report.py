@@ -9,7 +9,7 @@ from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.fraud_model import fraud_model
 from fraud_platform.defs.partitions import daily, last_day, retry, run_a_day
 from fraud_platform.defs.resources import Platform
-from fraud_platform.lake.training_rows import labelled_rows
+from fraud_platform.lake.training_rows import labelled_days
 from fraud_platform.modelling.costs import costs_of
 from fraud_platform.modelling.dataset import prepare
 from fraud_platform.modelling.record import (
@@ -19,6 +19,7 @@ from fraud_platform.modelling.record import (
     TrainingRecord,
 )
 from fraud_platform.registry import MODEL_NAME, Registry
+from fraud_platform.scratch import scratch
 
 
 @dg.asset(
@@ -40,25 +41,32 @@ def evaluation_report(
     """
     from fraud_platform.modelling.evaluate import evaluate  # noqa: PLC0415 - scikit-learn
     from fraud_platform.modelling.plots import Caption, plot_all  # noqa: PLC0415 - matplotlib
-    from fraud_platform.modelling.predict import load_booster, predict  # noqa: PLC0415
+    from fraud_platform.modelling.predict import load_booster, predict_all  # noqa: PLC0415
     from fraud_platform.modelling.report import Report, render  # noqa: PLC0415
     from fraud_platform.modelling.scored import with_scores  # noqa: PLC0415
     from fraud_platform.modelling.slices import by_slice  # noqa: PLC0415
 
     settings, day = platform.settings, last_day(context).date()
     registry, costs = Registry(settings), costs_of(settings.training)
-    with checks.explained():
+    with checks.explained(), scratch(settings.scratch_dir) as folder:
         registered = registry.newest(day.isoformat())
         record: TrainingRecord = registry.document(registered.run_id, TRAINING, TrainingRecord)
         split, threshold = record.split, record.threshold
-        rows = labelled_rows(
-            platform.lake, split.window.start, split.window.end, day, record.table_versions
-        )
-        test = prepare(rows, split, settings.labels, settings.training, record.features).test
+        test = prepare(
+            labelled_days(
+                platform.lake, split.test.start, split.test.end, day, record.table_versions
+            ),
+            split.test_only,
+            settings.labels,
+            record.training,
+            folder,
+            record.features,
+        ).test
         with registry.model_file(registered.version) as path:
             booster = load_booster(path.read_bytes(), record.features)
-        scored = with_scores(test.rows, predict(booster, test.matrix))
+        scored = with_scores(test.rows, predict_all(booster, test.chunks(), record.calibration))
         metrics = evaluate(scored, threshold.value, costs)
+        slices = by_slice(scored, threshold.value, costs)
         name = f"{MODEL_NAME} v{registered.version}"
         plots = plot_all(
             scored, threshold.value, costs, booster, Caption(model=name, period=str(split.test))
@@ -71,7 +79,7 @@ def evaluation_report(
                 split=split,
                 threshold=threshold,
                 metrics=metrics,
-                slices=by_slice(scored, threshold.value, costs),
+                slices=slices,
                 table_versions=record.table_versions,
                 plots=plots,
             )
@@ -79,7 +87,11 @@ def evaluation_report(
         evaluation = EvaluationRecord(
             partition=record.partition,
             model_version=registered.version,
+            sha256=registered.sha256,
             metrics=metrics.as_dict(),
+            intervals={},
+            slices=slices,
+            rivals=[],
         )
         registry.add(
             registered.run_id,

@@ -1,24 +1,30 @@
 """`fraud_model`: the model that could have been trained at the end of a day."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
+import msgspec
 
 from fraud_platform import progress
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.partitions import daily, last_day, retry, run_a_day
 from fraud_platform.defs.resources import Platform
+from fraud_platform.defs.training_config import TrainingConfig
 from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_labels import transaction_labels
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.lake.store import versions
-from fraud_platform.lake.training_rows import READ, labelled_rows
-from fraud_platform.modelling.costs import costs_of
+from fraud_platform.lake.training_rows import READ, labelled_days
 from fraud_platform.modelling.dataset import prepare
 from fraud_platform.modelling.record import TRAINING, TrainingRecord
 from fraud_platform.modelling.split import plan_split
 from fraud_platform.registry import MODEL_NAME, TABLE_VERSION, Registry
+from fraud_platform.scratch import scratch
 from fraud_platform.settings import load_settings
+
+REFERENCE_ROWS = 1_000_000
+"""Rows, evenly spread over the fit days, that the reference histograms are taken of."""
 
 _settings = load_settings()
 _matured = _settings.labels.maturity_days
@@ -49,49 +55,67 @@ _reach = _matured + _settings.training.window_days - 1
     owners=metadata.ML_TEAM,
     kinds={"xgboost", "mlflow"},
 )
-def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+def fraud_model(
+    context: dg.AssetExecutionContext, config: TrainingConfig, platform: Platform
+) -> dg.MaterializeResult:
     """XGBoost on the window of mature labels that ends with this day, in the MLflow registry.
 
-    Fitted on the first days of the window, its threshold chosen by cost on the days after; the
-    window's last days are left to `evaluation_report`. It sees the labels known at the day's end,
-    no later ones, so a backfill over past days is a backtest.
+    Fitted on the first days of the window; trees counted, scores calibrated and the threshold
+    chosen on the days after; the window's last days are left to `evaluation_report`. It sees the
+    labels known at the day's end, no later ones, so a backfill over past days is a backtest.
     """
     # XGBoost and scikit-learn take seconds to import, which loading the definitions needn't pay.
-    from fraud_platform.modelling.fit import fit, parameters  # noqa: PLC0415
+    from fraud_platform.modelling.fit import parameters, positive_weight  # noqa: PLC0415
     from fraud_platform.modelling.predict import predict  # noqa: PLC0415
     from fraud_platform.modelling.reference import build_reference  # noqa: PLC0415
-    from fraud_platform.modelling.scored import with_scores  # noqa: PLC0415
-    from fraud_platform.modelling.threshold import tune_threshold  # noqa: PLC0415
+    from fraud_platform.modelling.train import train  # noqa: PLC0415
 
     settings, day = platform.settings, last_day(context).date()
-    training, costs = settings.training, costs_of(settings.training)
-    with checks.explained():
+    with checks.explained(), scratch(settings.scratch_dir) as folder:
+        training = config.over(settings.training)
         split = plan_split(day, settings.labels, training)
         read = versions(platform.lake, READ)
-        rows = labelled_rows(platform.lake, split.window.start, split.window.end, day, read)
-        data = prepare(rows, split, settings.labels, training)
-        booster = fit(
-            data.fit,
+        data = prepare(
+            progress.each(
+                "read",
+                labelled_days(platform.lake, split.window.start, split.window.end, day, read),
+                split.window.days,
+            ),
+            split,
+            settings.labels,
             training,
-            progress=lambda done, total: progress.report("train", done, total),
+            folder,
         )
-        validation = with_scores(data.validation.rows, predict(booster, data.validation.matrix))
-        threshold = tune_threshold(validation, costs)
+        trained = train(data, training, progress=partial(progress.report, "train"))
+        sample = data.fit.sample(REFERENCE_ROWS)
         record = TrainingRecord(
             partition=day.isoformat(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             features=list(FEATURE_NAMES),
+            training=training,
             split=split,
-            threshold=threshold,
+            rounds=trained.booster.num_boosted_rounds(),
+            calibration=trained.calibration,
+            threshold=trained.threshold,
             table_versions=read,
-            reference=build_reference(data.fit.matrix, predict(booster, data.fit.matrix)),
+            reference=build_reference(
+                sample, predict(trained.booster, sample, trained.calibration)
+            ),
         )
-        weight = (~data.fit.is_fraud).sum() / data.fit.is_fraud.sum()
+        weight = positive_weight(data.fit)
         registered = Registry(settings).register(
-            booster,
+            trained.booster,
             record.partition,
-            params={**parameters(training, positive_weight=weight), "trees": training.trees},
-            metrics={"threshold": threshold.value, "fit_rows": data.fit.rows.height},
+            params={
+                **parameters(training, FEATURE_NAMES, positive_weight=weight),
+                **msgspec.to_builtins(training),
+            },
+            metrics={
+                "threshold": trained.threshold.value,
+                "fit_rows": data.fit.rows.height,
+                "fit_frauds": int(data.fit.is_fraud.sum()),
+                "rounds": record.rounds,
+            },
             tags={
                 "dagster_run_id": context.run.run_id,
                 **{f"{TABLE_VERSION}{name}": str(version) for name, version in read.items()},
@@ -108,8 +132,9 @@ def fraud_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             "test": str(split.test),
             "fit_rows": data.fit.rows.height,
             "fit_frauds": int(data.fit.is_fraud.sum()),
-            "threshold": round(threshold.value, 4),
-            "threshold_reason": threshold.reason,
+            "trees": record.rounds * training.parallel_trees,
+            "threshold": round(trained.threshold.value, 4),
+            "threshold_reason": trained.threshold.reason,
             "table_versions": dg.MetadataValue.json(read),
         }
     )

@@ -1,41 +1,57 @@
 """Feature rows of a window beside the labels that were known at the end of a day."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import polars as pl
 import pyarrow.dataset as ds
 
+from fraud_platform.clock import DAY_US, day_start_us, days_between
 from fraud_platform.contracts.tables import TRANSACTION_LABELS
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.days import latest_labels
 from fraud_platform.lake.store import Lake
 
 READ = (TRANSACTION_FEATURES, TRANSACTION_LABELS)
+_KEY = ["transaction_id", "timestamp_us"]
 
 
-def labelled_rows(
+def labelled_days(
     lake: Lake, start: date, end: date, known_by: date, versions: Mapping[str, int]
-) -> pl.DataFrame:
-    """Feature rows with start <= event_date < end, and `is_fraud` as known at `known_by`'s end.
+) -> Iterator[tuple[date, pl.DataFrame]]:
+    """Each day with start <= day < end, its feature rows, and `is_fraud` as known at `known_by`'s
+    end.
 
     Of a transaction labelled more than once the last verdict counts; `is_fraud` is null where none
     was known. `versions` are the Delta versions to read, by table, so that a report made later
-    sees the rows that training saw.
+    sees the rows that training saw. All labels of the window are held, of the features one day.
     """
-    features = lake.read(
-        TRANSACTION_FEATURES, start, end, version=versions.get(TRANSACTION_FEATURES.name)
-    )
-    labels = lake.read(
+    verdicts = _verdicts(lake, start, end, known_by, versions.get(TRANSACTION_LABELS.name))
+    for day in days_between(start, end):
+        features = lake.read(
+            TRANSACTION_FEATURES,
+            day,
+            day + timedelta(days=1),
+            version=versions.get(TRANSACTION_FEATURES.name),
+        )
+        of_day = verdicts.filter(pl.col("event_date") == day)
+        known = latest_labels(of_day).select(*_KEY, "is_fraud")
+        yield day, features.join(known, on=_KEY, how="left")
+
+
+def _verdicts(
+    lake: Lake, start: date, end: date, known_by: date, version: int | None
+) -> pl.DataFrame:
+    """What was said by `known_by` of transactions of the days; `event_date` is theirs."""
+    timestamp = ds.field("timestamp_us")
+    found = lake.dataset(
         TRANSACTION_LABELS,
         start,
         known_by + timedelta(days=1),
-        columns=["transaction_id", "timestamp_us", "labelled_at_us", "is_fraud"],
-        where=ds.field("timestamp_us").is_valid(),
-        version=versions.get(TRANSACTION_LABELS.name),
-    )
-    return features.join(
-        latest_labels(labels).select("transaction_id", "timestamp_us", "is_fraud"),
-        on=["transaction_id", "timestamp_us"],
-        how="left",
-    )
+        where=(timestamp >= day_start_us(start)) & (timestamp < day_start_us(end)),
+        version=version,
+    ).to_table(columns=[*_KEY, "labelled_at_us", "is_fraud"])
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame)
+    day = (pl.col("timestamp_us") // DAY_US).cast(pl.Int32).cast(pl.Date)
+    return frame.with_columns(event_date=day)

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.modelling.calibration import Calibration
 
 POINTER = "champion"
 MANIFEST = "manifest.json"
@@ -38,9 +39,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """What a bundle says of itself.
 
     `partition` is the day (YYYY-MM-DD) at whose end the model could have been trained; `threshold`
-    is a probability; `training_window` first and last day of the rows it was fitted on;
-    `table_versions` Delta versions that training read; `reference` histograms of the features;
-    `sha256` of the model's bytes, and of this manifest without its own entry there.
+    is a probability, as `calibration` makes it of the model's margins; `training_window` first and
+    last day of the rows it was fitted on; `table_versions` Delta versions that training read;
+    `reference` histograms of the features; `sha256` of the model's bytes, and of this manifest
+    without its own entry there.
     """
 
     model_name: str
@@ -48,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     partition: str
     features: list[str]
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    calibration: Calibration | None = None
     training_window: tuple[str, str]
     table_versions: dict[str, int]
     metrics: dict[str, float]

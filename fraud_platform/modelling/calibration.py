@@ -1,8 +1,51 @@
-"""Calibration: whether of the transactions scored 0.3, three in ten are fraud."""
+"""Calibration: that of the transactions scored 0.3, three in ten are fraud."""
 
+import msgspec
 import numpy as np
 
 BINS = 10
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """From a model's margin m (log-odds) to the probability 1 / (1 + exp(-z)), with
+    z = a * ln p - b * ln(1 - p) + c and p = 1 / (1 + exp(-m)); a, b >= 0, so the order stays.
+
+    Kull, Silva Filho, Flach, Beta calibration, AISTATS 2017. A model that was fitted with weighted
+    frauds is off by a shift of the log-odds, which c takes back; a and b mend over- and
+    underconfidence at either end.
+    """
+
+    a: float
+    b: float
+    c: float
+
+    def probability(self, margin: np.ndarray) -> np.ndarray:
+        """Probabilities (rows,) of margins (rows,), both float64."""
+        z = -self.a * np.logaddexp(0, -margin) + self.b * np.logaddexp(0, margin) + self.c
+        return np.exp(-np.logaddexp(0, -z))
+
+
+def fit_calibration(margin: np.ndarray, is_fraud: np.ndarray) -> Calibration:
+    """The calibration of greatest likelihood on margins and outcomes of both classes.
+
+    Where the best a or b is negative it is held at 0, as in the paper.
+    """
+    from scipy.optimize import minimize  # noqa: PLC0415 - not for the service
+
+    x = np.stack([-np.logaddexp(0, -margin), np.logaddexp(0, margin), np.ones_like(margin)], axis=1)
+    sign = np.where(is_fraud, 1.0, -1.0)
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = sign * (x @ w)
+        gradient = -(sign * np.exp(-np.logaddexp(0, z))) @ x
+        return float(np.logaddexp(0, -z).sum()) / sign.size, gradient / sign.size
+
+    share = is_fraud.mean()
+    start = np.array([1.0, 1.0, np.log(share / (1 - share))])
+    bounds = [(0, None), (0, None), (None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
+    a, b, c = found.x
+    return Calibration(a=float(a), b=float(b), c=float(c))
 
 
 def reliability(

@@ -1,6 +1,13 @@
-"""Feature rows with labels, checked and cut into the parts that training takes."""
+"""Feature rows with labels, checked and cut into the parts that training takes, day by day.
 
-from collections.abc import Sequence
+A window of thirty million rows doesn't fit into memory as a frame, and XGBoost reads its input
+several times. So each day is checked as it comes, its matrix goes to a file of its part, and of its
+rows only what evaluation needs stays.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,31 +18,56 @@ from fraud_platform.modelling.split import DateRange, Split
 from fraud_platform.modelling.training_checks import (
     check_classes,
     check_columns,
-    check_days,
+    check_day,
+    check_days_present,
     check_finite,
     check_label_shares,
 )
 from fraud_platform.settings import Labels, Training
 
+KEPT = ("event_date", "transaction_id", "user_id", "amount_cents", "is_fraud")
+SLICED = ("device_new", "merchant_age")
+"""Features by whose values evaluation cuts its slices."""
+CHUNK = 1_000_000
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the window: its labelled rows, ordered by day and transaction.
 
-    `rows` has every column that came in; `matrix` (rows x features, float32, NaN = missing) and
-    `is_fraud` (rows, bool) are what XGBoost takes of it, in the same order. `features` names the
-    columns of `matrix`.
+    `rows` has the columns KEPT and SLICED; `is_fraud` (rows, bool) and the matrix in `file` (rows x
+    `features`, float32, NaN = missing) are in the same order.
     """
 
     name: str
     days: DateRange
     features: tuple[str, ...]
     rows: pl.DataFrame
-    matrix: np.ndarray
     is_fraud: np.ndarray
+    file: Path
+
+    def chunks(self, most: int = CHUNK) -> Iterator[np.ndarray]:
+        """The matrix, at most `most` rows at a time."""
+        width = len(self.features)
+        for first in range(0, self.is_fraud.size, most):
+            count = min(most, self.is_fraud.size - first) * width
+            read = np.fromfile(self.file, np.float32, count, offset=4 * first * width)
+            yield read.reshape(-1, width)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The whole matrix."""
+        return np.fromfile(self.file, np.float32).reshape(-1, len(self.features))
+
+    def sample(self, most: int) -> np.ndarray:
+        """At most `most` rows of the matrix, evenly spread."""
+        step = max(1, -(-self.is_fraud.size // most))
+        whole = CHUNK // step * step  # each chunk begins with a row that is taken
+        return np.concatenate([chunk[::step] for chunk in self.chunks(whole)])
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """The three parts of a split, each with both classes."""
+    """The three parts of a split, each with both classes; validation is empty where it has no
+    days."""
 
     fit: Part
     validation: Part
@@ -43,48 +75,81 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    rows: pl.DataFrame,
+    days: Iterable[tuple[date, pl.DataFrame]],
     split: Split,
     labels: Labels,
     training: Training,
+    scratch: Path,
     features: Sequence[str] = FEATURE_NAMES,
 ) -> Dataset:
-    """Checks feature rows joined with their labels, and cuts them by `split`.
+    """Checks days of feature rows joined with their labels, and cuts them by `split`.
 
-    `rows` has `event_date` (Date), `transaction_id`, `user_id`, `amount_cents` (Int64),
+    Each day's rows have `event_date` (Date), `transaction_id`, `user_id`, `amount_cents` (Int64),
     `is_fraud` (Boolean, null = no label known) and the features (Float64, null = missing), in any
-    order; days outside the window are left out, and so are rows without a label once each day is
-    seen to have enough of them. Raises TrainingRefused, naming the mend, for a column that is
-    missing or mistyped, a feature that is infinite or NaN, a day without rows or with too few
-    labels, a transaction that comes twice, and a part of one class.
+    order; days outside the window, or in its gap, are left out, and so are rows without a label
+    once the day is seen to have enough of them. The matrices are written into `scratch`, an empty
+    directory that must outlive the result. Raises TrainingRefused, naming the mend, for a column
+    that is missing or mistyped, a feature that is infinite or NaN, a day without rows or with too
+    few labels, a transaction that comes twice, and a part of one class.
     """
-    check_columns(rows, features)
-    window = rows.filter(_within(split.window))
-    check_days(window, split)
-    check_label_shares(window, labels, training)
-    check_finite(window, features)
-    # An order of its own: the same rows give the same model, however the lake returned them.
-    window = window.filter(pl.col("is_fraud").is_not_null()).sort("event_date", "transaction_id")
-    parts = {name: _part(window, name, days, features) for name, days in split.parts.items()}
-    for part in parts.values():
-        check_classes(part.name, part.days, part.is_fraud, labels)
+    kept = [*KEPT, *(name for name in SLICED if name in features)]
+    frames: dict[str, list[pl.DataFrame]] = {name: [] for name in split.parts}
+    files = {name: scratch / f"{name}.f32" for name in split.parts}
+    absent = []
+    for path in files.values():
+        path.touch(exist_ok=False)
+    for day, rows in days:
+        names = [name for name, span in split.parts.items() if span.start <= day < span.end]
+        if not names:
+            continue
+        check_columns(rows, features)
+        if rows.is_empty():
+            absent.append(day)
+            continue
+        check_day(day, rows)
+        check_label_shares(day, rows, labels, training)
+        check_finite(day, rows, features)
+        # An order of its own: the same rows give the same model, however the lake returned them.
+        ordered = rows.filter(pl.col("is_fraud").is_not_null()).sort("transaction_id")
+        for name, part in _shared_out(day, ordered, names, split, training).items():
+            with files[name].open("ab") as file:
+                matrix_of(part, features).tofile(file)
+            frames[name].append(part.select(kept))
+    check_days_present(absent, split)
+    parts = {}
+    for name, span in split.parts.items():
+        found = pl.concat(frames[name]) if frames[name] else pl.DataFrame({"is_fraud": []})
+        parts[name] = Part(
+            name=name,
+            days=span,
+            features=tuple(features),
+            rows=found,
+            is_fraud=found["is_fraud"].to_numpy().astype(bool),
+            file=files[name],
+        )
+        if span.days:
+            check_classes(name, span, parts[name].is_fraud, labels)
     return Dataset(**parts)
 
 
-def _within(days: DateRange) -> pl.Expr:
-    return pl.col("event_date").is_between(days.start, days.end, closed="left")
-
-
-def _part(window: pl.DataFrame, name: str, days: DateRange, features: Sequence[str]) -> Part:
-    rows = window.filter(_within(days))
-    return Part(
-        name=name,
-        days=days,
-        features=tuple(features),
-        rows=rows,
-        matrix=matrix_of(rows, features),
-        is_fraud=rows["is_fraud"].to_numpy().astype(bool),
-    )
+def _shared_out(
+    day: date, rows: pl.DataFrame, names: list[str], split: Split, training: Training
+) -> dict[str, pl.DataFrame]:
+    """The rows of each part that has the day, the negatives of the fit thinned out."""
+    random = np.random.default_rng([training.seed, day.toordinal()])
+    if len(names) > 1:
+        # Of each class the share that validation has of the days of both.
+        share = training.validation_days / split.fit.days
+        placed = rows.select("is_fraud", place=pl.Series(random.permutation(rows.height)))
+        rank = pl.col("place").rank("ordinal").over("is_fraud")
+        drawn = placed.select(rank <= (pl.len().over("is_fraud") * share).round()).to_series()
+        parts = {"fit": rows.filter(~drawn), "validation": rows.filter(drawn)}
+    else:
+        parts = {names[0]: rows}
+    if "fit" in parts and training.negative_share < 1:
+        drawn = pl.Series(random.random(parts["fit"].height) < training.negative_share)
+        parts["fit"] = parts["fit"].filter(pl.col("is_fraud") | drawn)
+    return parts
 
 
 def matrix_of(rows: pl.DataFrame, features: Sequence[str] = FEATURE_NAMES) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""Fitting the model: XGBoost with every parameter that matters written down."""
+"""Fitting the trees: XGBoost with every parameter that matters written down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xgboost as xgb
 from xgboost.callback import TrainingCallback
 
 from fraud_platform.modelling.dataset import Part
+from fraud_platform.modelling.monotone import constraints
 from fraud_platform.modelling.training_checks import TrainingRefused
 from fraud_platform.settings import Training
 
@@ -15,39 +16,40 @@ MAX_BIN = 256
 
 
 def parameters(
-    training: Training, *, positive_weight: float, threads: int = 0
+    training: Training, features: Sequence[str], *, positive_weight: float, threads: int = 0
 ) -> dict[str, object]:
     """XGBoost's parameters, none of those that shape the model left to its defaults.
 
     Major versions change defaults: 2.0 began to estimate `base_score` from the labels and made
     `hist` the method. `threads` 0 takes all cores; the model is the same for any number.
     """
-    return {
+    found: dict[str, object] = {
         "objective": "binary:logistic",
+        "eval_metric": "aucpr",
         "tree_method": "hist",
+        "device": training.device,
         "base_score": 0.5,
         "max_bin": MAX_BIN,
         "max_depth": training.depth,
         "learning_rate": training.learning_rate,
+        "subsample": training.row_share,
+        "colsample_bytree": training.feature_share,
+        "min_child_weight": training.min_child_weight,
+        "reg_lambda": training.l2,
+        "num_parallel_tree": training.parallel_trees,
         "scale_pos_weight": positive_weight,
         "seed": training.seed,
         "nthread": threads,
     }
+    if training.monotone:
+        found["monotone_constraints"] = constraints(features)
+    return found
 
 
-def fit(
-    part: Part,
-    training: Training,
-    *,
-    threads: int = 0,
-    progress: Progress | None = None,
-) -> xgb.Booster:
-    """A booster fitted on `part`, with the names of its features stored in it.
+def positive_weight(part: Part) -> float:
+    """How much a fraud weighs: as much as all legitimate rows that are fitted on, by their number.
 
-    A fraud weighs negatives / positives times as much as another row, so the scores rank and don't
-    claim to be calibrated. The same rows give the same bytes of `save_raw("ubj")`, whatever the
-    order that `dataset.prepare` got them in and the number of threads. `progress` is called after
-    each tree with (trees so far, trees in all). Raises TrainingRefused where one class is missing.
+    Raises TrainingRefused where one class is missing.
     """
     positives = int(np.count_nonzero(part.is_fraud))
     negatives = part.is_fraud.size - positives
@@ -56,20 +58,75 @@ def fit(
             f"{positives:,} of {part.is_fraud.size:,} rows to fit on are fraud; "
             "both classes are needed"
         )
-    # Binned while it is read: half the memory of a DMatrix, and the same trees.
-    data = xgb.QuantileDMatrix(
-        part.matrix,
-        label=part.is_fraud.astype(np.float32),
-        feature_names=list(part.features),
-        max_bin=MAX_BIN,
-        nthread=threads or None,
-    )
-    return xgb.train(
-        parameters(training, positive_weight=negatives / positives, threads=threads),
+    return negatives / positives
+
+
+def fit(
+    part: Part,
+    training: Training,
+    *,
+    validation: Part | None = None,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> xgb.Booster:
+    """A booster fitted on `part`, with the names of its features stored in it.
+
+    A fraud weighs negatives / positives times as much as another row, so the scores rank and don't
+    claim to be calibrated. With `validation` the trees end where its average precision was best.
+    The same rows give the same bytes of `save_raw("ubj")`, whatever the order that
+    `dataset.prepare` got them in and the number of threads. `progress` is called after each round
+    with (rounds so far, rounds in all). Raises TrainingRefused where one class is missing.
+    """
+    weight = positive_weight(part)
+    data = binned(part, threads=threads)
+    stop = training.early_stopping_rounds if validation else 0
+    evals = [(binned(validation, like=data, threads=threads), "validation")] if stop else []
+    booster = xgb.train(
+        parameters(training, part.features, positive_weight=weight, threads=threads),
         data,
         num_boost_round=training.trees,
+        evals=evals,
+        early_stopping_rounds=stop or None,
+        verbose_eval=False,
         callbacks=[_Report(progress, training.trees)] if progress else None,
     )
+    if not stop:
+        return booster
+    best = booster[: booster.best_iteration + 1]
+    best.set_attr(best_iteration=None, best_score=None)  # of the trees that are gone
+    return best
+
+
+def binned(
+    part: Part, *, like: xgb.QuantileDMatrix | None = None, threads: int = 0
+) -> xgb.QuantileDMatrix:
+    """The part as XGBoost trains on it, binned while it is read; `like` gives its bins."""
+    return xgb.QuantileDMatrix(_Chunks(part), max_bin=MAX_BIN, nthread=threads or None, ref=like)
+
+
+class _Chunks(xgb.DataIter):
+    """Hands a part to XGBoost piece by piece, as often as it asks."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__()
+        self._part = part
+        self.reset()
+
+    def reset(self) -> None:
+        self._chunks, self._read = self._part.chunks(), 0
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        matrix = next(self._chunks, None)
+        if matrix is None:
+            return False
+        label = self._part.is_fraud[self._read : self._read + len(matrix)]
+        self._read += len(matrix)
+        input_data(
+            data=matrix,
+            label=label.astype(np.float32),
+            feature_names=list(self._part.features),
+        )
+        return True
 
 
 class _Report(TrainingCallback):

@@ -23,7 +23,7 @@ from fraud_platform.modelling.figure import (
     thinned,
 )
 from fraud_platform.modelling.scored import arrays, check_both_classes, check_scores
-from fraud_platform.modelling.threshold import cost_curve
+from fraud_platform.modelling.threshold import curve
 
 MAX_BARS = 20
 
@@ -108,8 +108,8 @@ def plot_roc(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Captio
 
 def plot_cost(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Caption) -> bytes:
     """The cost of missed frauds and false alarms at each threshold, beside that of never acting."""
-    thresholds, cents = cost_curve(rows, costs)
-    money, never = cents / 100, cents[-1] / 100
+    found = curve(rows, costs)
+    thresholds, money, never = found.thresholds, found.cost / 100, found.cost[-1] / 100
     chosen = money[np.searchsorted(thresholds, threshold, side="right") - 1]
     figure, axes = new_axes("Cost against threshold", str(caption))
     x, y = thinned(np.append(thresholds, 1.0), np.append(money, money[-1]))

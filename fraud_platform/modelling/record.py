@@ -4,8 +4,11 @@ from typing import Any
 
 import msgspec
 
+from fraud_platform.modelling.calibration import Calibration
+from fraud_platform.modelling.slices import Slice
 from fraud_platform.modelling.split import Split
 from fraud_platform.modelling.threshold import Threshold
+from fraud_platform.settings import Training
 
 TRAINING = "training.json"
 EVALUATION = "evaluation.json"
@@ -14,23 +17,57 @@ EVALUATION = "evaluation.json"
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a model came about.
 
-    `partition` is its day (YYYY-MM-DD), `created_at` when it was trained (RFC 3339),
-    `table_versions` the Delta versions that it read, `reference` the histograms of what it was
-    fitted on.
+    `partition` is its day (YYYY-MM-DD), `created_at` when it was trained (RFC 3339), `training`
+    the settings it was made with, `rounds` the trees that stayed, `table_versions` the Delta
+    versions that it read, `reference` the histograms of what it was fitted on.
     """
 
     partition: str
     created_at: str
     features: list[str]
+    training: Training
     split: Split
+    rounds: int
+    calibration: Calibration | None
     threshold: Threshold
     table_versions: dict[str, int]
     reference: dict[str, Any]
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """Where 95 % of the bootstrap's samples lie."""
+
+    low: float
+    high: float
+
+
+class Rival(msgspec.Struct, frozen=True, kw_only=True):
+    """What another did on the same rows, and how much more the model did.
+
+    `name` is `champion`, `amount rule` or `never fraud`; `metrics` by name as in
+    `evaluate.Metrics.as_dict`, without those that the rival has no scores for; `gain` is the
+    model's metric minus the rival's, resampled together.
+    """
+
+    name: str
+    model_version: str | None = None
+    metrics: dict[str, float]
+    slices: list[Slice] = []
+    gain: dict[str, Interval]
+
+
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model did on its test days; `metrics` by name as in `evaluate.Metrics.as_dict`."""
+    """How a model did on its test days; `metrics` by name as in `evaluate.Metrics.as_dict`.
+
+    `sha256` is that of the model that was scored. `incomparable` says why the live model could not
+    be scored on these rows; it is None where it was, or where there is none.
+    """
 
     partition: str
     model_version: str
+    sha256: str
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    slices: list[Slice]
+    rivals: list[Rival]
+    incomparable: str | None = None

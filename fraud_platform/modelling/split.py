@@ -29,13 +29,17 @@ class DateRange(msgspec.Struct, frozen=True):
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Three adjoining ranges of days, oldest first: the model is fitted on `fit`, its threshold
-    chosen on `validation`, and it is reported on `test`, where nothing is chosen.
+    """Ranges of days, oldest first: the model is fitted on `fit`, its threshold chosen on
+    `validation`, and it is reported on `test`, where nothing is chosen.
+
+    After `fit` come the days of the gap, which nobody uses. With `random` validation rows are drawn
+    from the days of both: `fit` and `validation` are then the same range.
     """
 
     fit: DateRange
     validation: DateRange
     test: DateRange
+    random: bool = False
 
     @property
     def window(self) -> DateRange:
@@ -47,29 +51,39 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         """The three ranges by name, oldest first."""
         return {"fit": self.fit, "validation": self.validation, "test": self.test}
 
+    @property
+    def test_only(self) -> "Split":
+        """The split without days to fit or validate on."""
+        nothing = DateRange(self.test.start, self.test.start)
+        return Split(fit=nothing, validation=nothing, test=self.test)
+
 
 def plan_split(day: date, labels: Labels, training: Training) -> Split:
     """The split of the model that could have been trained at the end of `day`.
 
     A label counts as final `labels.maturity_days` after its transaction, so the window's last day
-    is `day` minus that; it is `training.window_days` long. Raises PredictFlowError where
+    is `day` minus that; it is `training.window_days` long. Raises PredictFlowError where gap,
     validation and test leave no day to fit on.
 
     >>> split = plan_split(date(2026, 3, 31), Labels(), Training())
     >>> print(split.fit, "|", split.validation, "|", split.test)
     2026-02-23 to 2026-03-14 | 2026-03-15 to 2026-03-17 | 2026-03-18 to 2026-03-24
     """
-    fit_days = training.window_days - training.validation_days - training.test_days
-    if fit_days < 1:
+    gap, validation_days = timedelta(training.gap_days), timedelta(training.validation_days)
+    end = day + timedelta(days=1 - labels.maturity_days)
+    start, test = end - timedelta(training.window_days), end - timedelta(training.test_days)
+    random = training.split == "random"
+    validation = test - validation_days
+    fit = DateRange(start, (test if random else validation) - gap)
+    if fit.days < 1:
         raise PredictFlowError(
             f"training.window_days {training.window_days} leaves no day to fit on beside "
-            f"{training.validation_days} validation and {training.test_days} test days; raise it"
+            f"{training.gap_days} days of gap, {training.validation_days} validation and "
+            f"{training.test_days} test days; raise it"
         )
-    end = day + timedelta(days=1 - labels.maturity_days)
-    test = end - timedelta(days=training.test_days)
-    validation = test - timedelta(days=training.validation_days)
     return Split(
-        fit=DateRange(validation - timedelta(days=fit_days), validation),
-        validation=DateRange(validation, test),
+        fit=fit,
+        validation=fit if random else DateRange(validation, test),
         test=DateRange(test, end),
+        random=random,
     )

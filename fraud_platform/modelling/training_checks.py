@@ -6,7 +6,6 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from fraud_platform.clock import days_between
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.split import DateRange, Split
 from fraud_platform.settings import Labels, Training
@@ -44,62 +43,53 @@ def check_columns(rows: pl.DataFrame, features: Sequence[str]) -> None:
         )
 
 
-def check_days(window: pl.DataFrame, split: Split) -> None:
-    """Raises TrainingRefused for a day of the window without rows, or a transaction twice a day."""
-    found = window.group_by("event_date").agg(
-        (pl.len() - pl.col("transaction_id").n_unique()).alias("repeated")
-    )
-    days = split.window
-    present = set(found["event_date"])
-    absent = [day for day in days_between(days.start, days.end) if day not in present]
+def check_days_present(absent: list[date], split: Split) -> None:
+    """Raises TrainingRefused, naming the days, for days of the window without rows."""
     if absent:
+        days = split.window
         raise TrainingRefused(
             f"{len(absent)} of the {days.days} days of the training window {days} have no rows: "
             f"{_listed(absent)}. Make them with "
             f"`{_materialize(absent[0], absent[-1], ALL_TABLES)}`, or train a later day"
         )
-    repeated = found.filter(pl.col("repeated") > 0).sort("event_date")
-    if not repeated.is_empty():
-        day, times = repeated.row(0)
+
+
+def check_day(day: date, rows: pl.DataFrame) -> None:
+    """Raises TrainingRefused for a day that holds a transaction twice."""
+    times = rows.height - rows["transaction_id"].n_unique()
+    if times:
         raise TrainingRefused(
             f"on {day} {times:,} training rows repeat a transaction of the same day; expected one "
             "row a transaction: look at the join with the labels"
         )
 
 
-def check_label_shares(window: pl.DataFrame, labels: Labels, training: Training) -> None:
-    """Raises TrainingRefused for the first day of which too few transactions have a label."""
-    short = (
-        window.group_by("event_date")
-        .agg(pl.len().alias("rows"), pl.col("is_fraud").count().alias("labelled"))
-        .filter(pl.col("labelled") < training.min_label_share * pl.col("rows"))
-        .sort("event_date")
-    )
-    if short.is_empty():
+def check_label_shares(day: date, rows: pl.DataFrame, labels: Labels, training: Training) -> None:
+    """Raises TrainingRefused for a day of which too few transactions have a label."""
+    count, labelled = rows.height, rows["is_fraud"].count()
+    if labelled >= training.min_label_share * count:
         return
-    day, count, labelled = short.row(0)
     mature = day + timedelta(days=labels.maturity_days)
     raise TrainingRefused(
         f"on {day} {labelled:,} of {count:,} transactions ({labelled / count:.1%}) have a label; "
-        f"training.min_label_share asks for {training.min_label_share:.1%} "
-        f"({short.height} of the window's days have fewer). The day's labels should all be known "
-        f"from {mature} on: land them and run "
+        f"training.min_label_share asks for {training.min_label_share:.1%}. "
+        f"The day's labels should all be known from {mature} on: land them and run "
         f"`{_materialize(day, mature, LABELS)}`, or lower training.min_label_share"
     )
 
 
-def check_finite(window: pl.DataFrame, features: Sequence[str]) -> None:
+def check_finite(day: date, rows: pl.DataFrame, features: Sequence[str]) -> None:
     """Raises TrainingRefused for a feature value that is NaN, or infinite as float32."""
     faulty = {
         name: ~(pl.col(name).abs() <= FLOAT32_MAX) | pl.col(name).is_nan() for name in features
     }
-    counts = window.select(**{name: fault.sum() for name, fault in faulty.items()}).row(0)
+    counts = rows.select(**{name: fault.sum() for name, fault in faulty.items()}).row(0)
     for (name, fault), count in zip(faulty.items(), counts, strict=True):
         if count:
-            first = window.filter(fault).sort("event_date", "transaction_id").row(0, named=True)
+            first = rows.filter(fault).sort("transaction_id").row(0, named=True)
             raise TrainingRefused(
-                f"feature {name} isn't finite in {count:,} of {window.height:,} rows, the first of "
-                f"{first['event_date']}, transaction {first['transaction_id']}: {first[name]}; "
+                f"feature {name} isn't finite in {count:,} of {rows.height:,} rows of {day}, the "
+                f"first is transaction {first['transaction_id']}: {first[name]}; "
                 "a missing value must be null. Mend the feature and materialise "
                 "transaction_features again"
             )

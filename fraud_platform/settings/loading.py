@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.settings.sections import Kafka, Online, Secret, Section, Settings
+from fraud_platform.settings.base import Secret, Section
+from fraud_platform.settings.sections import Kafka, Online, Settings
 
 CONFIG_FILE = "predictflow.toml"
 REDIS_OPTIONS = (
@@ -146,10 +147,11 @@ def _explain(text: str, origin: dict[str, str], path: Path) -> str:
 
 def _check(settings: Settings) -> None:
     training, quality = settings.training, settings.quality
-    if training.validation_days + training.test_days >= training.window_days:
+    if training.gap_days + training.validation_days + training.test_days >= training.window_days:
         raise SettingsError(
             f"setting training.window_days: {training.window_days} leaves no day to fit on beside "
-            f"{training.validation_days} validation and {training.test_days} test days; raise it"
+            f"{training.gap_days} days of gap, {training.validation_days} validation and "
+            f"{training.test_days} test days; raise it"
         )
     if quality.mean_amount_min > quality.mean_amount_max:
         raise SettingsError(

@@ -4,36 +4,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-Positive = Annotated[int, Meta(ge=1)]
-NotNegative = Annotated[int, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-class Secret:
-    """A value that is shown to nobody: its text is stars, `reveal` gives it to who needs it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __str__(self) -> str:
-        return "********" if self._value else ""
-
-    __repr__ = __str__
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
+from fraud_platform.settings.training import Gate, Training
 
 
 class Source(Section, frozen=True):
@@ -133,27 +107,6 @@ class Labels(Section, frozen=True):
     """How many days back a label's transaction is looked for."""
 
 
-class Training(Section, frozen=True):
-    """The training window, in days of mature labels, oldest first: fit, validate, test."""
-
-    window_days: Positive = 30
-    """Days of the whole window; the fit takes what validation and test leave."""
-    validation_days: Positive = 3
-    """Days after the fit, on which the threshold is chosen."""
-    test_days: Positive = 7
-    """Last days of the window, on which the model is reported; nothing is chosen on them."""
-    min_label_share: Share = 0.95
-    """Share of each day's transactions that must have a known label."""
-    trees: Positive = 100
-    depth: Positive = 6
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.1
-    missed_fraud_fee: Annotated[float, Meta(ge=0)] = 20.0
-    """Cost of a missed fraud beyond its amount, in currency units."""
-    false_alarm_cost: Annotated[float, Meta(ge=0)] = 20.0
-    """Cost of stopping a legitimate payment, in currency units."""
-    seed: int = 0
-
-
 class Online(Section, frozen=True):
     """Where the online store and Feast's registry are."""
 
@@ -201,6 +154,7 @@ class Settings(Section, frozen=True):
     quality: Quality = Quality()
     labels: Labels = Labels()
     training: Training = Training()
+    gate: Gate = Gate()
     online: Online = Online()
     serving: Serving = Serving()
 
@@ -212,6 +166,11 @@ class Settings(Section, frozen=True):
     def inbox_dir(self) -> Path:
         """Files put here are landed by the asset `landed_events`."""
         return self.data_dir / "inbox"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """What is needed only while a process works, like the matrices of a training."""
+        return self.data_dir / "scratch"
 
     @property
     def bundles_dir(self) -> Path:

@@ -269,7 +269,7 @@ def test_a_writer_killed_before_the_rename_leaves_the_champion_and_a_retry_succe
 
 
 def test_the_module_stays_light_for_the_service() -> None:
-    heavy = "xgboost|sklearn|matplotlib|polars|numpy|pandas|dagster|mlflow"
+    heavy = "xgboost|sklearn|scipy|matplotlib|polars|pandas|dagster|mlflow"
     code = (
         "import sys, fraud_platform.modelling.bundle\n"
         f"print([m for m in sys.modules if m in {heavy.split('|')!r}])"

@@ -2,33 +2,78 @@ import json
 
 import msgspec
 import numpy as np
-import polars as pl
 import pytest
 import xgboost as xgb
+from sklearn.metrics import average_precision_score
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
-from fraud_platform.modelling.dataset import Dataset, prepare
-from fraud_platform.modelling.fit import fit
+from fraud_platform.modelling.dataset import Dataset
+from fraud_platform.modelling.fit import MAX_BIN, binned, fit
+from fraud_platform.modelling.monotone import constraints
 from fraud_platform.modelling.predict import predict
 from fraud_platform.modelling.training_checks import TrainingRefused
-from fraud_platform_tests.modelling.generated import LABELS, TRAINING, split, window_rows
+from fraud_platform_tests.modelling.conftest import Prepared
+from fraud_platform_tests.modelling.generated import TRAINING, window_rows
 
 
-def fitted(rows: pl.DataFrame, threads: int = 0) -> bytes:
-    made = prepare(rows, split(), LABELS, TRAINING)
-    return bytes(fit(made.fit, TRAINING, threads=threads).save_raw("ubj"))
+def fitted(made: Dataset, threads: int = 0) -> bytes:
+    booster = fit(made.fit, TRAINING, validation=made.validation, threads=threads)
+    return bytes(booster.save_raw("ubj"))
 
 
-def test_the_same_rows_give_the_same_bytes_in_any_order_and_with_any_threads() -> None:
+def test_the_same_rows_give_the_same_bytes_in_any_order_and_with_any_threads(
+    prepared: Prepared,
+) -> None:
     rows = window_rows()
-    first = fitted(rows)
-    assert fitted(rows) == first
-    assert fitted(rows.sample(fraction=1, shuffle=True, seed=5)) == first
-    assert {fitted(rows, threads=threads) for threads in (1, 2, 3)} == {first}
+    first = fitted(prepared(rows))
+    assert fitted(prepared(rows)) == first
+    assert fitted(prepared(rows.sample(fraction=1, shuffle=True, seed=5))) == first
+    assert {fitted(prepared(rows), threads=threads) for threads in (1, 2, 3)} == {first}
 
 
-def test_other_rows_give_another_model() -> None:
-    assert fitted(window_rows(seed=1)) != fitted(window_rows(seed=2))
+def test_other_rows_give_another_model(prepared: Prepared) -> None:
+    assert fitted(prepared(window_rows(seed=1))) != fitted(prepared(window_rows(seed=2)))
+
+
+def test_trees_end_where_the_validation_rows_were_best(dataset: Dataset) -> None:
+    training = msgspec.structs.replace(TRAINING, trees=200, early_stopping_rounds=5, depth=6)
+    stopped = fit(dataset.fit, training, validation=dataset.validation)
+    rounds = stopped.num_boosted_rounds()
+    assert rounds < 100
+    area = {}
+    for trees in (max(1, rounds - 1), rounds, rounds + 5):
+        other = fit(dataset.fit, msgspec.structs.replace(training, trees=trees))
+        scores = predict(other, dataset.validation.matrix)
+        area[trees] = average_precision_score(dataset.validation.is_fraud, scores)
+        if trees == rounds:
+            np.testing.assert_array_equal(scores, predict(stopped, dataset.validation.matrix))
+    assert area[rounds] == max(area.values())
+
+
+def test_a_monotone_model_never_falls_with_what_speaks_for_fraud(dataset: Dataset) -> None:
+    training = msgspec.structs.replace(TRAINING, monotone=True, depth=6)
+    matrix = dataset.test.matrix
+    for name in ("merchant_fraud_rate", "device_new"):
+        column = FEATURE_NAMES.index(name)
+        low, high = matrix.copy(), matrix.copy()
+        low[:, column], high[:, column] = 0.0, 1.0
+        booster = fit(dataset.fit, training)
+        assert (predict(booster, high) >= predict(booster, low)).all()
+    assert "merchant_age" not in constraints(FEATURE_NAMES)
+
+
+def test_a_part_read_in_pieces_gives_the_bytes_of_the_whole(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pieces that XGBoost is handed don't change what it bins."""
+    whole = xgb.QuantileDMatrix(
+        dataset.fit.matrix, dataset.fit.is_fraud.astype(np.float32), max_bin=MAX_BIN
+    )
+    assert binned(dataset.fit).num_row() == whole.num_row()
+    for made, plain in zip(
+        binned(dataset.fit).get_quantile_cut(), whole.get_quantile_cut(), strict=True
+    ):
+        np.testing.assert_array_equal(made, plain)
 
 
 def test_the_model_has_the_settings_trees_depth_names_and_weights(

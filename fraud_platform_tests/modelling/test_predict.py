@@ -1,12 +1,14 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import polars as pl
 import pytest
 import xgboost as xgb
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.modelling.dataset import Dataset
 from fraud_platform.modelling.predict import ModelError, load_booster, predict
+from fraud_platform_tests.modelling.generated import window_rows
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +19,11 @@ def served(booster: xgb.Booster) -> xgb.Booster:
 
 def vectors(dataset: Dataset) -> np.ndarray:
     """The feature vectors that the service would compute: float64, not rounded to float32."""
-    rows = dataset.test.rows.select(FEATURE_NAMES)
-    return rows.fill_null(float("nan")).to_numpy()
+    test = dataset.test
+    rows = window_rows().filter(pl.col("event_date") >= test.days.start)
+    ordered = rows.sort("event_date", "transaction_id").select(FEATURE_NAMES)
+    assert ordered.height == test.is_fraud.size
+    return ordered.fill_null(float("nan")).to_numpy()
 
 
 def test_one_float64_row_in_the_service_scores_the_same_bits_as_the_batch_in_training(

@@ -13,7 +13,7 @@ from fraud_platform.modelling.plots import Caption, plot_all
 from fraud_platform.modelling.report import Report, render
 from fraud_platform.modelling.slices import by_slice
 from fraud_platform.modelling.threshold import tune_threshold
-from fraud_platform_tests.modelling.generated import split
+from fraud_platform_tests.modelling.generated import TRAINING, split
 
 VOID = {"meta", "img", "wbr"}
 
@@ -49,7 +49,7 @@ def read(page: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def report(scored: pl.DataFrame, booster: xgb.Booster, costs: Costs) -> Report:
-    chosen = tune_threshold(scored, costs)
+    chosen = tune_threshold(scored, TRAINING)
     caption = Caption(model="fraud_detector 12", period=str(split().test))
     return Report(
         model_name="fraud_detector",

@@ -46,7 +46,9 @@ def test_the_next_days_split_is_the_same_one_day_later(day: date) -> None:
 
 def test_a_window_without_a_day_to_fit_on_is_refused() -> None:
     training = Training(window_days=10, validation_days=3, test_days=7)
-    with pytest.raises(PredictFlowError, match=r"window_days 10 .* 3 validation and 7 test days"):
+    with pytest.raises(
+        PredictFlowError, match=r"window_days 10 .* 0 days of gap, 3 validation and 7 test"
+    ):
         plan_split(date(2026, 3, 31), Labels(), training)
 
 

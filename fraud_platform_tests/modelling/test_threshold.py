@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from fraud_platform.modelling.costs import Costs, cost_cents
 from fraud_platform.modelling.scored import EvaluationError, arrays
-from fraud_platform.modelling.threshold import cost_curve, tune_threshold
+from fraud_platform.modelling.threshold import curve, tune_threshold
+from fraud_platform.settings import Training
 from fraud_platform_tests.modelling.generated import scored_rows
 
-COSTS = Costs(missed_fraud_fee=2500, false_alarm=500)
+COSTS = Training(missed_fraud_fee=25, false_alarm_cost=5, min_precision=0)
 
 # Few levels make ties, and neighbouring doubles leave no room for a threshold between them.
 SCORES = st.one_of(
@@ -20,8 +21,20 @@ ROWS = st.lists(
     st.tuples(SCORES, st.booleans(), st.integers(1, 100_000_000)), min_size=1, max_size=30
 )
 PRICES = st.builds(
-    Costs, missed_fraud_fee=st.integers(0, 10_000), false_alarm=st.integers(0, 100_000)
+    Costs,
+    missed_fraud_fee=st.integers(0, 10_000),
+    false_alarm=st.integers(0, 100_000),
+    review=st.integers(0, 1_000),
 )
+
+
+def settings(costs: Costs, min_precision: float = 0) -> Training:
+    return Training(
+        missed_fraud_fee=costs.missed_fraud_fee / 100,
+        false_alarm_cost=costs.false_alarm / 100,
+        review_cost=costs.review / 100,
+        min_precision=min_precision,
+    )
 
 
 def made(drawn: list[tuple[float, bool, int]]) -> pl.DataFrame:
@@ -35,8 +48,8 @@ def slow_cost(drawn: list[tuple[float, bool, int]], threshold: float, costs: Cos
     for score, is_fraud, amount in drawn:
         if is_fraud and not score > threshold:
             cents += amount + costs.missed_fraud_fee
-        elif not is_fraud and score > threshold:
-            cents += costs.false_alarm
+        elif score > threshold:
+            cents += costs.review + (0 if is_fraud else costs.false_alarm)
     return cents
 
 
@@ -44,7 +57,7 @@ def slow_cost(drawn: list[tuple[float, bool, int]], threshold: float, costs: Cos
 def test_no_threshold_costs_less_and_no_higher_one_as_little(
     drawn: list[tuple[float, bool, int]], costs: Costs
 ) -> None:
-    found = tune_threshold(made(drawn), costs)
+    found = tune_threshold(made(drawn), settings(costs))
     assert found.cost == slow_cost(drawn, found.value, costs)
     assert found.cost_never == slow_cost(drawn, 1.0, costs)
     if found.tuned:
@@ -57,14 +70,16 @@ def test_no_threshold_costs_less_and_no_higher_one_as_little(
 
 
 @given(drawn=ROWS, costs=PRICES, threshold=st.floats(0, 1))
-def test_the_curve_gives_the_cost_of_any_threshold(
+def test_the_curve_gives_the_cost_and_the_counts_of_any_threshold(
     drawn: list[tuple[float, bool, int]], costs: Costs, threshold: float
 ) -> None:
-    thresholds, cents = cost_curve(made(drawn), costs)
-    assert thresholds[0] == 0
-    assert (np.diff(thresholds) > 0).all()
-    at = np.searchsorted(thresholds, threshold, side="right") - 1
-    assert cents[at] == slow_cost(drawn, threshold, costs)
+    found = curve(made(drawn), costs)
+    assert found.thresholds[0] == 0
+    assert (np.diff(found.thresholds) > 0).all()
+    at = np.searchsorted(found.thresholds, threshold, side="right") - 1
+    assert found.cost[at] == slow_cost(drawn, threshold, costs)
+    alerts = [is_fraud for score, is_fraud, _ in drawn if score > threshold]
+    assert (found.alerts[at], found.caught[at]) == (len(alerts), sum(alerts))
 
 
 @given(drawn=ROWS, costs=PRICES, threshold=st.floats(0, 1))
@@ -92,13 +107,13 @@ def test_sums_beyond_float_precision_stay_exact() -> None:
 
 def test_dear_false_alarms_stop_nothing_and_cheap_ones_everything() -> None:
     rows = scored_rows([0.3, 0.4, 0.5], [False, True, False])
-    dear = tune_threshold(rows, Costs(missed_fraud_fee=0, false_alarm=1_000_000))
+    dear = tune_threshold(rows, settings(Costs(missed_fraud_fee=0, false_alarm=1_000_000)))
     assert dear.value > 0.5
-    assert dear.reason.endswith("where stopping no payment is the cheapest")
+    assert dear.reason.endswith("which stops no payment")
     rows = scored_rows([0.3, 0.4, 0.5], [True, False, True])
-    cheap = tune_threshold(rows, Costs(missed_fraud_fee=0, false_alarm=1))
+    cheap = tune_threshold(rows, settings(Costs(missed_fraud_fee=0, false_alarm=1)))
     assert 0 <= cheap.value < 0.3
-    assert cheap.reason.endswith("where stopping every payment is the cheapest")
+    assert cheap.reason.endswith("which stops every payment")
 
 
 @pytest.mark.parametrize(
@@ -110,15 +125,65 @@ def test_dear_false_alarms_stop_nothing_and_cheap_ones_everything() -> None:
         ([0.8, 0.8], [True, False], "all 2 validation rows have the same score"),
     ],
 )
-def test_what_cannot_be_tuned_gets_the_fallback_and_the_reason(
+def test_what_cannot_be_tuned_gets_the_fixed_one_and_the_reason(
     scores: list[float], is_fraud: list[bool], reason: str
 ) -> None:
     found = tune_threshold(scored_rows(scores, is_fraud), COSTS)
     assert (found.value, found.tuned) == (0.7, False)
-    assert found.reason == f"{reason}, so the fallback 0.7 is taken"
+    assert found.reason == f"{reason}, so 0.7 is taken"
 
 
 @pytest.mark.parametrize("score", [float("nan"), 1.5, -0.1])
 def test_scores_that_are_no_probabilities_are_refused(score: float) -> None:
     with pytest.raises(EvaluationError, match="1 of 2 scores are missing, NaN or outside 0 to 1"):
         tune_threshold(scored_rows([0.5, score], [True, False]), COSTS)
+
+
+@given(drawn=ROWS, costs=PRICES, floor=st.floats(0, 1))
+def test_the_least_cost_keeps_to_the_least_precision(
+    drawn: list[tuple[float, bool, int]], costs: Costs, floor: float
+) -> None:
+    found = tune_threshold(made(drawn), settings(costs, floor))
+    alerts = [is_fraud for score, is_fraud, _ in drawn if score > found.value]
+    if found.tuned:
+        assert not alerts or sum(alerts) / len(alerts) >= floor
+
+
+# From the top: fraud, fraud, none, fraud, none, none; over two days.
+MIXED = scored_rows(
+    [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [True, True, False, True, False, False], days=[0, 1] * 3
+)
+
+
+@pytest.mark.parametrize(
+    ("by", "wished", "value", "reason"),
+    [
+        ("precision", 1.0, 0.75, "most frauds caught with a precision of 100.0% or more"),
+        ("precision", 0.75, 0.55, "most frauds caught with a precision of 75.0% or more"),
+        ("recall", 0.6, 0.75, "fewest alerts with a recall of 60.0% or more"),
+        ("recall", 1.0, 0.55, "fewest alerts with a recall of 100.0% or more"),
+        ("alerts", 1.5, 0.65, "most alerts within 1.5 a day"),
+        ("alerts", 0.4, 0.95, "most alerts within 0.4 a day"),
+    ],
+)
+def test_a_wish_is_met_as_closely_as_the_rows_allow(
+    by: str, wished: float, value: float, reason: str
+) -> None:
+    found = tune_threshold(MIXED, Training(threshold_by=by, threshold_wished=wished))  # type: ignore[arg-type]
+    assert (found.value, found.tuned) == (pytest.approx(value), True)
+    assert found.reason.startswith(f"{reason} on the validation rows")
+
+
+def test_a_wish_that_no_threshold_meets_gets_the_fixed_one_and_the_reason() -> None:
+    rows = scored_rows([0.9, 0.8], [False, True])
+    found = tune_threshold(rows, Training(threshold_by="precision", threshold_wished=0.9))
+    assert (found.value, found.tuned) == (0.7, False)
+    assert (
+        found.reason == "no threshold reaches a precision of 90.0% (best: 50.0%), so 0.7 is taken"
+    )
+
+
+def test_a_fixed_threshold_is_taken_as_it_is() -> None:
+    found = tune_threshold(MIXED, Training(threshold_by="fixed", threshold_fixed=0.65))
+    assert (found.value, found.tuned) == (0.65, False)
+    assert found.reason == "fixed by training.threshold_by"

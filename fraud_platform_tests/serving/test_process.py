@@ -78,7 +78,7 @@ def test_no_answer_mixes_two_models_while_they_are_swapped(
     )
     context = paired(contexts, "3", "4")
     possible = {
-        (model.manifest.model_version, degraded, score(model.booster, compute_vector(event, seen)))
+        (model.manifest.model_version, degraded, score(model, compute_vector(event, seen)))
         for model in map(load_model, bundles)
         for degraded, seen in ((False, context), (True, NOTHING_KNOWN))
     }
