@@ -105,6 +105,7 @@ def evaluation_report(
     return dg.MaterializeResult(
         metadata={
             "model": name,
+            **metadata.mlflow_run(settings, registered.run_id),
             "test": str(split.test),
             "plots": dg.MetadataValue.md("\n\n".join(_picture(*plot) for plot in plots.items())),
             # To four digits, to be read; MLflow has them in full.
