@@ -1,5 +1,7 @@
 """`predictflow models`: what there is, and how a person changes what is live."""
 
+import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +38,7 @@ def live_version() -> str | None:
 
 
 @pytest.fixture
-def first(models: dict[str, Path], command: Command) -> Registered:
+def first(tracking: Path, models: dict[str, Path], command: Command) -> Registered:
     """A model that is live."""
     registered = register(models["1"], 0.41, day=DAY - timedelta(days=1))
     done = command("models", "promote", registered.version, "--why", "the first")
@@ -160,12 +162,20 @@ def test_an_alias_that_a_crash_left_behind_is_mended_by_whoever_comes_next(
 
 
 def test_a_live_model_that_the_registry_does_not_know_leaves_the_alias_alone(
-    models: dict[str, Path], first: Registered, data_dir: Path, command: Command
+    models: dict[str, Path],
+    first: Registered,
+    data_dir: Path,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (data_dir / "mlflow.db").unlink()
-    another = register(models["2"], 0.44)
-    assert another.version == first.version
-    assert command("models", "list").exit_code == 0
+    # A registry that was lost and begun anew, so that another model has the live one's number.
+    shutil.copytree(data_dir / "bundles", tmp_path / "other" / "bundles")
+    monkeypatch.setenv("PREDICTFLOW_DATA_DIR", str(tmp_path / "other"))
+    assert register(models["2"], 0.44).version == first.version
+    done = command("models", "list", "--json")
+    assert done.exit_code == 0
+    assert [one["state"] for one in json.loads(done.stdout)["models"]] == ["candidate"]
     assert Registry(load_settings()).champion() is None
 
 

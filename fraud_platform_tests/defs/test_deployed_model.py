@@ -10,6 +10,7 @@ import pytest
 from dagster import AssetCheckKey, AssetKey
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform.modelling.bundle import champion_path
@@ -38,7 +39,7 @@ def on() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def live(models: dict[str, Path], on: dg.DagsterInstance) -> Registered:
+def live(tracking: Path, models: dict[str, Path], on: dg.DagsterInstance) -> Registered:
     """The model of the day before, which was let in."""
     registered = register(models["1"], 0.41, day=BEFORE)
     make(["deployed_model"], BEFORE, BEFORE, on)
@@ -121,7 +122,7 @@ def test_a_refused_challenger_goes_into_the_shadow_until_one_is_promoted(
     assert shadow is not None
     assert shadow.name.startswith(f"{DAY}-v{worse.version}-")
     assert told() == [("promote", "1", None)]
-    report(worse, 0.5, against=live)
+    report(worse, 0.4, against=live, theirs=0.3)
     make(["deployed_model"], DAY, DAY, on)
     assert champion_path(root) == shadow
     assert shadow_path(root) is None
@@ -134,7 +135,7 @@ def test_a_challenger_that_no_service_takes_stays_out_of_the_shadow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PREDICTFLOW_GATE_SHADOW", "refused")
-    register(models["2"], 0.5, against=live, features=["amount"])
+    register(models["2"], 0.5, against=live, features=[*FEATURE_NAMES, "gone"])
     make(["deployed_model"], DAY, DAY, on)
     assert not passed(on)["schema"]
     assert shadow_path(load_settings().bundles_dir) is None
