@@ -1,7 +1,8 @@
 """The model bundle: what `deployed_model` writes and the service loads, verified by hash.
 
     bundles/
-      promotions/                  whose last entry names the live bundle (see `promotion_log`)
+      promotions/                  whose last entry names the live bundle (promotion_log.py)
+      shadow                       one line: the bundle that is scored beside it (shadow.py)
       2026-03-01-v7-4f2a.../
         model.ubj                  XGBoost, UBJ; no pickle anywhere
         manifest.json              everything else, with the sha256 of both files
@@ -184,7 +185,8 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
 def _below(root: Path, name: str, source: str) -> Path:
     if not _NAME.fullmatch(name):
         raise BundleError(
-            f"{source} names {name!r}, which is not a bundle's directory; deploy a model again"
+            f"{source} names {name!r}, which is not a bundle's directory; "
+            "remove it, or deploy a model again"
         )
     return root / name
 

@@ -30,7 +30,7 @@ from fraud_platform.modelling.promotions import (
     rollback,
     rolled_back,
 )
-from fraud_platform_tests.modelling.test_bundle import MADE
+from fraud_platform_tests.modelling.generated import MADE
 
 ANN = By(who="ann", why="it is better", run_id="r-1")
 BOB = By(who="bob", why="it lets frauds through")
