@@ -81,8 +81,9 @@ def deployed_model(
             if not (verdict.passed or again):
                 context.log.warning(verdict.refusal)
                 if settings.gate.shadow == "refused" and verdict.can_serve:
+                    bundle = bundle_of(settings, one, model)
                     _check_running(context)
-                    point_shadow_at(root, bundle_of(settings, one, model))
+                    point_shadow_at(root, bundle)
                 yield from results
                 return
             bundle = bundle_of(settings, one, model)

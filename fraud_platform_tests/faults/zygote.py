@@ -87,7 +87,9 @@ class Zygote:
 
     def stop(self) -> None:
         assert self.popen.stdin is not None
+        assert self.popen.stdout is not None
         self.popen.stdin.close()
+        self.popen.stdout.close()
         self.popen.wait(timeout=60)
 
     def _answer(self) -> str:
