@@ -10,6 +10,7 @@ import click
 
 from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, stream, topics
+from fraud_platform.cli_models import models
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
 from fraud_platform.cli_quarantine import quarantine
@@ -61,6 +62,7 @@ main.add_command(quarantine)
 main.add_command(online)
 main.add_command(parity)
 main.add_command(features)
+main.add_command(models)
 
 
 @main.command()

@@ -7,6 +7,7 @@ the last node is an asset check. MLflow takes seconds to import, so it is import
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.modelling.promotions import live
+from fraud_platform.modelling.verdict import GATE, Verdict
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     import xgboost as xgb
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models.model import ModelInfo
 
@@ -32,7 +36,13 @@ EXPERIMENT = "fraud_detector"
 CHAMPION = "champion"
 TABLE_VERSION = "delta."
 """What the tags of a training run begin with that name the table versions it read."""
+TEST = "test_"
+"""What the metrics of a training run begin with that are of its test days."""
+GATE_TAG = "gate"
+"""The tag of a version that says in short what the gate said: `passed` or `refused`."""
 _PARTITION, _SHA256 = "partition", "sha256"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Registry:
         from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
         from mlflow.xgboost import log_model  # noqa: PLC0415
 
-        client = self._client()
+        client = self.client()
         signature = ModelSignature(
             inputs=Schema([ColSpec(DataType.double, name) for name in booster.feature_names or []]),
             outputs=Schema([ColSpec(DataType.double)]),
@@ -113,7 +123,7 @@ class Registry:
 
     def newest(self, partition: str) -> Registered:
         """The version trained last for a day; raises PredictFlowError where there is none."""
-        found = self._client().search_model_versions(
+        found = self.client().search_model_versions(
             f"name = '{MODEL_NAME}' and tags.{_PARTITION} = '{partition}'"
         )
         if not found:
@@ -121,22 +131,70 @@ class Registry:
                 f"no model was trained for {partition}; materialise fraud_model of that day: "
                 f"predictflow materialize --from {partition} --to {partition} --select fraud_model"
             )
-        return _registered(max(found, key=lambda one: int(one.version)))
+        return registered_of(max(found, key=lambda one: int(one.version)))
 
     def champion(self) -> Registered | None:
         """The version that carries the alias `champion`, or None."""
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         try:
-            found = self._client().get_model_version_by_alias(MODEL_NAME, CHAMPION)
+            found = self.client().get_model_version_by_alias(MODEL_NAME, CHAMPION)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
-        return _registered(found)
+        return registered_of(found)
 
-    def set_champion(self, version: str) -> None:
-        self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+    def follow(self) -> None:
+        """Puts the alias `champion` on the version whose bundle is live, which is what counts.
+
+        Whoever changed the live model calls this, and whoever comes after a crash in between. A
+        live model that this registry doesn't know leaves the alias where it is.
+        """
+        root = self.settings.bundles_dir
+        entry = live(root) if self.settings.tracking_db.exists() else None
+        while entry is not None:
+            carries, client = self.champion(), self.client()
+            if carries is None or carries.version != entry.model_version:
+                try:
+                    known = self.version(entry.model_version).sha256 == entry.sha256
+                except PredictFlowError:
+                    known = False
+                if not known:
+                    logger.warning(
+                        "the live model v%s (sha256 %s) is not in %s; the alias %s stays",
+                        *(entry.model_version, entry.sha256[:12], self.settings.mlflow_uri),
+                        CHAMPION,
+                    )
+                    return
+                client.set_registered_model_alias(MODEL_NAME, CHAMPION, entry.model_version)
+            # Another may have changed the live model meanwhile, and lost its alias to this one.
+            found, before = live(root), entry.number
+            entry = None if found is None or found.number == before else found
+
+    def version(self, number: str) -> Registered:
+        """A version by its number; raises PredictFlowError where there is none."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            return registered_of(self.client().get_model_version(MODEL_NAME, number))
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise PredictFlowError(
+                f"{MODEL_NAME} has no version {number!r}; `predictflow models list` shows them"
+            ) from error
+
+    def keep_verdict(self, registered: Registered, verdict: Verdict) -> None:
+        """Stores what the gate said with the report, and in short at the version."""
+        self.add(registered.run_id, metrics={}, files={GATE: msgspec.json.encode(verdict)})
+        said = "passed" if verdict.passed else "refused"
+        self.client().set_model_version_tag(MODEL_NAME, registered.version, GATE_TAG, said)
+
+    def verdict(self, registered: Registered) -> Verdict | None:
+        """What the gate said of a version last, if it was asked."""
+        found = self.client().get_model_version(MODEL_NAME, registered.version)
+        return self.document(registered.run_id, GATE, Verdict) if GATE_TAG in found.tags else None
 
     def recorded_versions(self) -> dict[str, set[int]]:
         """The Delta versions that training runs read, by table; runs deleted in MLflow are out.
@@ -146,25 +204,29 @@ class Registry:
         found: dict[str, set[int]] = {}
         if not self.settings.tracking_db.exists():
             return found
-        client, token = self._client(), None
+        for run in self.runs():
+            for tag, value in run.data.tags.items():
+                if tag.startswith(TABLE_VERSION):
+                    found.setdefault(tag.removeprefix(TABLE_VERSION), set()).add(int(value))
+        return found
+
+    def runs(self) -> "Iterator[Run]":
+        """All training runs, the newest first."""
+        client, token = self.client(), None
         experiment = client.get_experiment_by_name(EXPERIMENT)
         while experiment:
             page = client.search_runs([experiment.experiment_id], page_token=token)
-            for run in page:
-                for tag, value in run.data.tags.items():
-                    if tag.startswith(TABLE_VERSION):
-                        found.setdefault(tag.removeprefix(TABLE_VERSION), set()).add(int(value))
+            yield from page
             token = page.token
             if not token:
                 break
-        return found
 
     @contextmanager
     def model_file(self, version: str) -> "Iterator[Path]":
         """The version's `model.ubj`, for the length of the block."""
         import mlflow.artifacts  # noqa: PLC0415
 
-        self._client()
+        self.client()
         with tempfile.TemporaryDirectory(prefix="predictflow-model-") as folder:
             mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
             yield Path(folder) / "model.ubj"
@@ -174,18 +236,23 @@ class Registry:
         import mlflow.artifacts  # noqa: PLC0415
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-        self._client()
+        self.client()
         try:
             text = mlflow.artifacts.load_text(f"runs:/{run_id}/{name}")
         except (MlflowException, OSError) as error:
             raise PredictFlowError(f"run {run_id} has no {name}: {error}") from error
-        return msgspec.json.decode(text, type=kind)
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.MsgspecError as error:
+            raise PredictFlowError(f"{name} of run {run_id} is not readable: {error}") from error
 
     def add(self, run_id: str, *, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
         """Adds metrics and artifact files to a finished run."""
-        client = self._client()
-        for name, value in metrics.items():
-            client.log_metric(run_id, name, value)
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        client, now = self.client(), int(time.time() * 1000)
+        # Together: one by one they take a transaction each.
+        client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
         with tempfile.TemporaryDirectory(prefix="predictflow-artifacts-") as folder:
             for name, content in files.items():
                 path = Path(folder) / name
@@ -193,7 +260,8 @@ class Registry:
                 path.write_bytes(content)
             client.log_artifacts(run_id, folder)
 
-    def _client(self) -> "MlflowClient":
+    def client(self) -> "MlflowClient":
+        """MLflow's own client, set up for these settings."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -214,7 +282,7 @@ class Registry:
         return client.create_experiment(EXPERIMENT, artifact_location=location)
 
 
-def _registered(found: "ModelVersion") -> Registered:
+def registered_of(found: "ModelVersion") -> Registered:
     return Registered(
         str(found.version),
         found.run_id or "",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.lake.store import Lake
+from fraud_platform.registry import Registry
+from fraud_platform.settings import Settings
 
 # What the assets read when they are imported, once for all tests.
 for name in [name for name in os.environ if name.startswith("PREDICTFLOW_")]:
@@ -98,6 +100,21 @@ def tables(made_world: Path, data_dir: Path) -> Lake:
     """A lake of this test with the world's tables made."""
     shutil.copytree(made_world, data_dir)
     return Lake(data_dir / "lake")
+
+
+@pytest.fixture(scope="session")
+def empty_tracking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database with nothing in it, which takes seconds to make."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("tracking"))
+    Registry(settings).client().search_experiments()
+    return settings.tracking_db
+
+
+@pytest.fixture
+def tracking(empty_tracking: Path, data_dir: Path) -> Path:
+    """MLflow's database of this test, with nothing in it yet."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(empty_tracking, data_dir))
 
 
 @pytest.fixture

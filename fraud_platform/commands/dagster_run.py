@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run: its id, and what each step took in seconds and in peak MiB."""
+    """A finished run: its id, and what each step took in seconds and in peak MiB.
+
+    `warnings` are the checks that failed without failing the run, with what they say.
+    """
 
     run_id: str
     first_day: date
     last_day: date
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def dagster_home() -> Path:
@@ -134,6 +138,11 @@ def _reporter(ran: Ran) -> "Callable[[EventLogEntry], None]":
                 ran.seconds[event.step_key] = event.step_success_data.duration_ms / 1000
                 ran.peak_mib[event.step_key] = peak_mib()
                 progress.report(event.step_key, 1, 1)
+            case "ASSET_CHECK_EVALUATION":
+                found = event.asset_check_evaluation_data
+                if not found.passed and found.severity.value == "WARN":
+                    name = f"{found.asset_key.to_user_string()} {found.check_name}"
+                    ran.warnings.append(f"{name}: {found.description or 'failed'}")
 
     return hear
 

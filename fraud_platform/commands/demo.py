@@ -31,6 +31,7 @@ from fraud_platform.lake.days import deduplicate
 from fraud_platform.lake.store import Lake
 from fraud_platform.memory import peak_mib, reset_peak
 from fraud_platform.modelling.bundle import Manifest, champion_path, read_bundle
+from fraud_platform.registry import Registry
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform.simulator import SimulatorConfig
 
@@ -99,6 +100,8 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
     last_whole = min(today, datetime.now(UTC).date() - timedelta(days=1))
     runs = materialize(settings, days[0], last_whole, TABLES)
     runs += materialize(settings, yesterday, yesterday, MODEL)
+    if champion_path(settings.bundles_dir) is None:
+        raise PredictFlowError(_refusal(settings, yesterday))
     # As of the last day's first moment, when the payments of that day are asked about.
     with dagster_run.instance(settings) as on:
         runs.append(dagster_run.run_once(on, "online_labels", {"as_of": f"{today}T00:00:00Z"}))
@@ -114,6 +117,13 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
     assert bundle is not None
     manifest, _ = read_bundle(bundle)
     return Outcome(settings, stages, landed, days, manifest, address, answers)
+
+
+def _refusal(settings: Settings, day: date) -> str:
+    registry = Registry(settings)
+    verdict = registry.verdict(registry.newest(day.isoformat()))
+    assert verdict is not None
+    return f"no model is good enough to serve: {verdict.refusal}"
 
 
 def payments_of(lake: Lake, today: date) -> list[dict[str, Any]]:
@@ -210,7 +220,7 @@ def _get(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def _ask(address: str, payment: dict[str, Any]) -> dict[str, Any]:
-    return _get(f"{address}/predict", payment)
+    return _get(f"{address}/predict?reasons=3", payment)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -260,6 +270,8 @@ def _print(outcome: Outcome) -> None:
             f"{answer['fraud_probability']:.4f}, threshold {answer['threshold']:.4f}, "
             f"confidence {answer['confidence']:.2f}, degraded: {answer['degraded']}"
         )
+        reasons = [f"{why['text']} ({why['contribution']:+.2f})" for why in answer["reasons"]]
+        show(f"  because {'\n      and '.join(reasons)}")
     where = os.path.relpath(outcome.settings.data_dir)
     data = "" if where == ".predictflow" else f" DATA={where}"
     show(

@@ -44,6 +44,9 @@ def run_materialize(start: date, end: date, select: str | None, *, as_json: bool
         for step, seconds in one.seconds.items()
     ]
     console.table("Materialised", ("asset", "days", "seconds", "peak MiB", "run"), rows)
+    for one in runs:
+        for warning in one.warnings:
+            console.console.print(f"[yellow]check[/] {console.plain(warning)}", soft_wrap=True)
 
 
 def materialize(

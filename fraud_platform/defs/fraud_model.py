@@ -19,6 +19,7 @@ from fraud_platform.lake.training_rows import READ, labelled_days
 from fraud_platform.modelling.dataset import prepare
 from fraud_platform.modelling.record import TRAINING, TrainingRecord
 from fraud_platform.modelling.split import plan_split
+from fraud_platform.provenance import training_tags
 from fraud_platform.registry import MODEL_NAME, TABLE_VERSION, Registry
 from fraud_platform.scratch import scratch
 from fraud_platform.settings import load_settings
@@ -97,6 +98,7 @@ def fraud_model(
             rounds=trained.booster.num_boosted_rounds(),
             calibration=trained.calibration,
             threshold=trained.threshold,
+            amount_rule=trained.amount_rule,
             table_versions=read,
             reference=build_reference(
                 sample, predict(trained.booster, sample, trained.calibration)
@@ -117,7 +119,7 @@ def fraud_model(
                 "rounds": record.rounds,
             },
             tags={
-                "dagster_run_id": context.run.run_id,
+                **training_tags(settings, context.run.run_id),
                 **{f"{TABLE_VERSION}{name}": str(version) for name, version in read.items()},
             },
             documents={TRAINING: record},
@@ -125,7 +127,7 @@ def fraud_model(
     return dg.MaterializeResult(
         metadata={
             "model": f"{MODEL_NAME} v{registered.version}",
-            "mlflow_run_id": registered.run_id,
+            **metadata.mlflow_run(settings, registered.run_id),
             "sha256": registered.sha256,
             "fit": str(split.fit),
             "validation": str(split.validation),

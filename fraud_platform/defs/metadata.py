@@ -9,6 +9,8 @@ import dagster as dg
 from fraud_platform.contracts.tables import COLUMN_DOCS, Table
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.declarations import Feature
+from fraud_platform.provenance import mlflow_link
+from fraud_platform.settings import Settings
 
 # Of a day: the landed rows that it was made of, duplicates included; more of them mean it is late.
 LANDED_ROWS = "landed_rows"
@@ -38,6 +40,13 @@ def columns(table: Table) -> dict[str, Any]:
         for field in table.schema
     ]
     return {"dagster/column_schema": dg.TableSchema(columns=described)}
+
+
+def mlflow_run(settings: Settings, run_id: str) -> dict[str, Any]:
+    """MLflow's run by its id and, where its pages' address is known, as a link."""
+    link = mlflow_link(settings, run_id)
+    found = {"mlflow_run_id": run_id}
+    return found | ({"mlflow_run": dg.MetadataValue.url(link)} if link else {})
 
 
 def describe_days(

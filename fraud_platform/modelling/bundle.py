@@ -1,14 +1,15 @@
 """The model bundle: what `deployed_model` writes and the service loads, verified by hash.
 
     bundles/
-      champion                     one line: the name of the live bundle's directory
+      promotions/                  whose last entry names the live bundle (promotion_log.py)
+      shadow                       one line: the bundle that is scored beside it (shadow.py)
       2026-03-01-v7-4f2a.../
         model.ubj                  XGBoost, UBJ; no pickle anywhere
         manifest.json              everything else, with the sha256 of both files
 
-A bundle is written beside its final name, flushed to the disk and renamed into place; `champion` is
-replaced the same way, so that a reader sees the old state or the new one and nothing between, also
-after a power cut. What a killed writer leaves behind starts with a dot, and nobody looks at it.
+A bundle is written beside its final name, flushed to the disk and renamed into place, so that a
+reader sees all of it or nothing, also after a power cut. What a killed writer leaves behind starts
+with a dot, and nobody looks at it.
 """
 
 import hashlib
@@ -21,10 +22,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from fraud_platform.durable import sync_directory, write_durably
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.modelling import promotion_log
 from fraud_platform.modelling.calibration import Calibration
 
 POINTER = "champion"
+"""A file with the name of the live bundle, which former versions wrote; read where nothing has been
+promoted since."""
 MANIFEST = "manifest.json"
 MODEL = "model.ubj"
 
@@ -79,52 +84,75 @@ def write_bundle(root: Path, manifest: Manifest, model: Path) -> Path:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
     try:
         staging.chmod(0o755)
-        _write(staging / MODEL, raw)
-        _write(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        _sync(staging)
+        write_durably(staging / MODEL, raw)
+        write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        sync_directory(staging)
         read_bundle(staging)
         _put_in_place(staging, final, manifest)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    _sync(root)
+    sync_directory(root)
     return final
-
-
-def point_champion_at(root: Path, bundle: Path) -> None:
-    """Makes `bundle`, a directory below `root`, the live one, in one rename.
-
-    Raises BundleError where it isn't a whole bundle below `root`, and leaves the pointer alone.
-    """
-    if bundle.parent.resolve() != root.resolve():
-        raise BundleError(f"bundle {bundle} isn't in {root}; write it there first")
-    read_bundle(bundle)
-    handle, name = tempfile.mkstemp(prefix=f".{POINTER}-", dir=root)
-    os.close(handle)
-    staging = Path(name)
-    try:
-        staging.chmod(0o644)
-        _write(staging, f"{bundle.name}\n".encode())
-        staging.replace(root / POINTER)
-    finally:
-        staging.unlink(missing_ok=True)
-    _sync(root)
 
 
 def champion_path(root: Path) -> Path | None:
     """The live bundle's directory, or None where nothing was deployed yet.
 
+    Raises PredictFlowError where the last promotion can't be read, or names anything but a
+    directory right below `root`.
+    """
+    entry = promotion_log.last(root)
+    if entry is None:
+        return pointed_at(root, POINTER)
+    return _below(root, entry.bundle, f"promotion {entry.number}")
+
+
+def point_at(root: Path, pointer: str, bundle: Path) -> None:
+    """Makes the file `pointer` in `root` name `bundle`, a directory below `root`, in one rename.
+
+    Raises BundleError where it isn't a whole bundle below `root`, and leaves the pointer alone.
+    """
+    verified(root, bundle)
+    handle, name = tempfile.mkstemp(prefix=f".{pointer}-", dir=root)
+    os.close(handle)
+    staging = Path(name)
+    try:
+        staging.chmod(0o644)
+        write_durably(staging, f"{bundle.name}\n".encode())
+        staging.replace(root / pointer)
+    finally:
+        staging.unlink(missing_ok=True)
+    sync_directory(root)
+
+
+def pointed_at(root: Path, pointer: str) -> Path | None:
+    """The bundle's directory that the file `pointer` in `root` names; None where it isn't there.
+
     Raises BundleError for a pointer that names anything but a directory right below `root`.
     """
     try:
-        name = (root / POINTER).read_bytes().decode(errors="replace").strip()
+        name = (root / pointer).read_bytes().decode(errors="replace").strip()
     except FileNotFoundError:
         return None
-    if not _NAME.fullmatch(name):
-        raise BundleError(
-            f"{root / POINTER} names {name!r}, which is not a bundle's directory; "
-            "deploy a model again"
-        )
-    return root / name
+    return _below(root, name, str(root / pointer))
+
+
+def clear_pointer(root: Path, pointer: str) -> None:
+    """Takes the file `pointer` out of `root`, where it is there."""
+    try:
+        (root / pointer).unlink()
+    except FileNotFoundError:
+        return
+    sync_directory(root)
+
+
+def verified(root: Path, bundle: Path) -> Manifest:
+    """The manifest of a bundle that may go into service; raises BundleError for one that isn't
+    whole, or isn't right below `root`."""
+    if bundle.parent.resolve() != root.resolve():
+        raise BundleError(f"bundle {bundle} isn't in {root}; write it there first")
+    manifest, _ = read_bundle(bundle)
+    return manifest
 
 
 def manifests(root: Path) -> list[Manifest]:
@@ -152,6 +180,15 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
                 f"{manifest.sha256.get(name)}; deploy the model again"
             )
     return manifest, model
+
+
+def _below(root: Path, name: str, source: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise BundleError(
+            f"{source} names {name!r}, which is not a bundle's directory; "
+            "remove it, or deploy a model again"
+        )
+    return root / name
 
 
 def _read_manifest(directory: Path, written: bytes) -> Manifest:
@@ -208,19 +245,3 @@ def _put_in_place(staging: Path, final: Path, manifest: Manifest) -> None:
             f"bundle {final} is there with the same model and another {', '.join(differing)}; "
             "register the model as a new version"
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Makes the names in a directory last through a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -146,6 +146,14 @@ class Settings(Section, frozen=True):
     """The first daily partition (UTC); by default the earliest day that was landed."""
     retry_delay_seconds: Positive = 300
     """How long a failed step waits before each of its two retries."""
+    operator: str = ""
+    """Who promotes and rolls back by hand, for the log of promotions; by default the OS user."""
+    git_commit: str = ""
+    """The commit that models are trained with; by default what git says of the source."""
+    dagster_url: str = ""
+    """Where Dagster's pages are, as http://127.0.0.1:3000, for MLflow's links to them."""
+    mlflow_url: str = ""
+    """Where MLflow's pages are, as http://127.0.0.1:5000, for Dagster's links to them."""
     source: Source = Source()
     kafka: Kafka = Kafka()
     ingest: Ingest = Ingest()

@@ -6,6 +6,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fraud_platform.cli import main
+from fraud_platform_tests.serving.conftest import models
+
+__all__ = ["models"]
 
 Command = Callable[..., Result]
 

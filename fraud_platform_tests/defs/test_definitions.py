@@ -74,9 +74,16 @@ CHECKS = {
     ("transaction_features", "values_defined"): True,
     ("transaction_features", "online_parity"): False,
     ("deployed_model", "evaluated"): True,
-    ("deployed_model", "better_than_chance"): True,
     ("deployed_model", "not_older"): True,
     ("deployed_model", "intact"): True,
+    ("deployed_model", "better"): False,
+    ("deployed_model", "slices"): False,
+    ("deployed_model", "parity"): False,
+    ("deployed_model", "schema"): False,
+    ("deployed_model", "scores"): False,
+    ("deployed_model", "both_classes"): False,
+    ("deployed_model", "labels_mature"): False,
+    ("deployed_model", "not_rolled_back"): False,
 }
 _DAILY = {
     "raw_transactions",

@@ -17,7 +17,8 @@ from fraud_platform.clock import DAY_US, HOUR_US, to_us
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.online import Event, compute_vector
 from fraud_platform.features.state import VIEWS, State, View, identifier_hash
-from fraud_platform.modelling.bundle import Manifest, point_champion_at, write_bundle
+from fraud_platform.modelling.bundle import Manifest, write_bundle
+from fraud_platform.modelling.promotions import By, promote
 from fraud_platform.online import open_store
 from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
@@ -119,7 +120,9 @@ def deploy(models: dict[str, Path]) -> Deploy:
         manifest = Manifest(**said)
         bundle = write_bundle(settings.bundles_dir, manifest, models[version])
         if live:
-            point_champion_at(settings.bundles_dir, bundle)
+            promote(
+                settings.bundles_dir, bundle, By(who="test", why="deployed"), even_if_older=True
+            )
         return bundle
 
     return deploy

@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from fraud_platform.features.state import VIEWS
 from serving.store_fault import Context
@@ -57,3 +58,14 @@ def problem(client: Client, body: bytes, status: int = 400) -> dict[str, Any]:
     assert found["detail"]
     assert "Traceback" not in answer.text
     return found
+
+
+def samples(client: Client) -> dict[str, float]:
+    """Prometheus' samples by name and labels, read by Prometheus' own parser."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }

@@ -1,6 +1,7 @@
 """A new champion goes into service by itself; one that must not answer leaves the old one there."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.modelling.bundle import MODEL, POINTER
+from fraud_platform.modelling.bundle import MODEL
+from fraud_platform.modelling.promotion_log import LOG, Entry, append
+from fraud_platform.modelling.promotions import next_number
 from fraud_platform.settings import Settings
 from fraud_platform_tests.serving.parts import Client, Deploy, Start, eventually
 from serving import watcher
@@ -59,11 +62,22 @@ def corrupt(bundle: Path) -> None:
     (bundle / MODEL).write_bytes(raw)
 
 
-def point_at(settings: Settings, bundle: Path) -> None:
-    """Points at a bundle as `point_champion_at` does, without its checks."""
-    staging = settings.bundles_dir / ".pointer"
-    staging.write_text(bundle.name + "\n")
-    staging.replace(settings.bundles_dir / POINTER)
+def point_at(settings: Settings, bundle: str) -> None:
+    """Makes a bundle the live one as `promote` does, without its checks."""
+    entry = Entry(
+        number=next_number(settings.bundles_dir),
+        action="promote",
+        bundle=bundle,
+        model_version="9",
+        partition="2024-02-29",
+        sha256="",
+        from_bundle=None,
+        from_version=None,
+        who="test",
+        at="2024-03-01T00:00:00+00:00",
+        why="to see it refused",
+    )
+    assert append(settings.bundles_dir, entry)
 
 
 def test_a_new_bundle_answers_without_a_restart(
@@ -95,7 +109,7 @@ def test_a_corrupted_bundle_is_refused_once_while_the_old_one_answers(
     broken = deploy(settings, "2", live=False)
     corrupt(broken)
 
-    point_at(settings, broken)
+    point_at(settings, broken.name)
 
     assert eventually(lambda: running.refused() == 1)
     time.sleep(0.3)  # several looks further on
@@ -115,7 +129,7 @@ def test_a_refused_bundle_is_taken_up_once_it_is_mended(
     running = serve()
     broken = deploy(settings, "2", live=False)
     corrupt(broken)
-    point_at(settings, broken)
+    point_at(settings, broken.name)
     assert eventually(lambda: running.refused() == 1)
 
     (broken / MODEL).write_bytes(models["2"].read_bytes())
@@ -131,7 +145,7 @@ def test_a_pointer_to_nothing_and_one_out_of_the_folder_are_refused(
     running = serve()
 
     for count, name in enumerate(["2024-03-01-v9-gone", "../../etc", "", "\x00"], start=1):
-        (settings.bundles_dir / POINTER).write_text(name)
+        point_at(settings, name)
         assert eventually(lambda count=count: running.refused() == count)
 
     assert running.version() == "1"
@@ -143,7 +157,7 @@ def test_a_champion_that_is_taken_away_leaves_the_model_in_service(
     deploy(settings, "1")
     running = serve()
 
-    (settings.bundles_dir / POINTER).unlink()
+    shutil.rmtree(settings.bundles_dir / LOG)
     time.sleep(0.2)
 
     assert running.version() == "1"
@@ -204,7 +218,7 @@ def test_a_disk_that_hangs_leaves_the_model_in_service(
     (bundle / MODEL).unlink()
     os.mkfifo(bundle / MODEL)
 
-    point_at(settings, bundle)
+    point_at(settings, bundle.name)
 
     assert eventually(lambda: "did not answer" in str(running.ready()["reasons"]))
     assert running.version() == "1"

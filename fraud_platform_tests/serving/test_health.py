@@ -1,21 +1,9 @@
 """What the service says of itself: health, metrics, its OpenAPI document."""
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from fraud_platform.settings import Settings
-from fraud_platform_tests.serving.parts import Client, Deploy, Start
-
-
-def samples(client: Client) -> dict[str, float]:
-    """Prometheus' samples by name and labels, read by Prometheus' own parser."""
-    answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    return {
-        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
+from fraud_platform_tests.serving.parts import Client, Deploy, Start, samples
 
 
 def test_ready_names_the_model_its_day_and_the_stores_state(client: Client) -> None:
@@ -93,10 +81,12 @@ def test_the_openapi_document_has_the_contract_with_examples_that_hold(client: C
     }
     assert {"200", "400", "413", "415", "503"} <= operation["responses"].keys()
     example = content["example"] | {"timestamp": "2024-03-01T12:00:00Z"}
-    answer = client.post("/predict", json=example)
+    (parameter,) = operation["parameters"]
+    answer = client.post("/predict", params={parameter["name"]: parameter["example"]}, json=example)
     assert answer.status_code == 200
     schema = document["components"]["schemas"]["Prediction"]
     assert set(schema["properties"]) == set(answer.json())
+    assert len(answer.json()["reasons"]) == parameter["example"]
     shown = operation["responses"]["400"]["content"]["application/problem+json"]["examples"]
     (problem,) = shown.values()
     assert client.post("/predict", json=example | {"amount": -1}).json() == problem["value"]

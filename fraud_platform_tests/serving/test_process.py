@@ -14,7 +14,8 @@ import pytest
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.online import Event, compute_vector
-from fraud_platform.modelling.bundle import MODEL, point_champion_at
+from fraud_platform.modelling.bundle import MODEL
+from fraud_platform.modelling.promotions import By, promote
 from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, eventually, paired
 from fraud_platform_tests.serving.process import Process
@@ -49,6 +50,8 @@ def test_the_process_answers_as_the_app_does_and_imports_no_more_than_it_needs(
     here = client.post("/predict", json=marked).json()
     # The deadline is 20 ms here, which a busy machine misses now and then.
     assert eventually(lambda: post(connection, marked) == (200, here))
+    connection.request("POST", "/predict?reasons=3", json.dumps(marked))
+    assert len(json.loads(connection.getresponse().read())["reasons"]) == 3
     assert post(connection, {"user_id": "secret-user", "amount": "secret"})[0] == 400
     assert post(connection, marked | {"user_id": "secret-user"})[0] == 200
     connection.close()
@@ -98,7 +101,7 @@ def test_no_answer_mixes_two_models_while_they_are_swapped(
         thread.start()
     swaps = 0
     while time.monotonic() < end:
-        point_champion_at(settings.bundles_dir, bundles[swaps % 2])
+        promote(settings.bundles_dir, bundles[swaps % 2], By(who="test", why="a swap"))
         swaps += 1
         time.sleep(0.03)
     for thread in threads:
