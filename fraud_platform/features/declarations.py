@@ -6,6 +6,7 @@ merchants' recent events (a large merchant would be one hot key). Labels count f
 after they were known.
 """
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -21,6 +22,14 @@ Comparison = Literal[">", ">=", "<", "<=", "=="]
 MAX_HOURS, MAX_DAYS = 24, 60
 
 _WINDOW = re.compile(r"([1-9][0-9]*)([hd])")
+
+_COMPARE = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+}
 
 
 class CatalogueError(ValueError):
@@ -39,19 +48,23 @@ class Where:
     value: float
     or_missing: bool = False
 
+    def holds(self, value: float) -> bool:
+        """Whether the condition holds for a value that isn't missing."""
+        return _COMPARE[self.comparison](value, self.value)
+
     @property
     def slug(self) -> str:
         """The condition as a piece of a column name."""
         word = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "==": "eq"}[self.comparison]
-        value = self._number.replace("-", "minus_").replace(".", "_").replace("+", "")
+        value = self.number.replace("-", "minus_").replace(".", "_").replace("+", "")
         return f"{self.column}_{word}_{value}" + ("_or_missing" if self.or_missing else "")
 
     def __str__(self) -> str:
-        text = f"{self.column} {self.comparison} {self._number}"
+        text = f"{self.column} {self.comparison} {self.number}"
         return f"{text} or missing" if self.or_missing else text
 
     @property
-    def _number(self) -> str:
+    def number(self) -> str:
         """The value in full: two conditions that differ must not get one column."""
         short = f"{self.value:g}"
         return short if float(short) == self.value else repr(float(self.value))

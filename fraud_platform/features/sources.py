@@ -1,6 +1,5 @@
 """What a feature vector is explained from: the payments, labels and tiles of its windows."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,14 +10,6 @@ from fraud_platform.clock import DAY_US, HOUR_US, day_of, day_start_us
 from fraud_platform.features.columns import INTEGERS, base_column, feature_integer, scale_of
 from fraud_platform.features.declarations import Feature, Key, LabelFeature, Where
 from fraud_platform.features.declared import FIELDS, key_of, window_text
-
-_COMPARE = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "==": operator.eq,
-}
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +43,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
         value = self.value(where.column)
         if value is None:
             return where.or_missing
-        return _COMPARE[where.comparison](value, where.value)
+        return where.holds(value)
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,13 +46,18 @@ def predict_all(
     return np.concatenate([np.empty(0), *(predict(booster, one, calibration) for one in chunks)])
 
 
-def _scores(booster: xgb.Booster, matrix: np.ndarray, kind: str) -> np.ndarray:
+def model_rows(booster: xgb.Booster, matrix: np.ndarray) -> np.ndarray:
+    """`matrix` as the model sees it: float32, in C order; raises ValueError as `predict` does."""
     if matrix.ndim != 2 or matrix.shape[1] != booster.num_features():
         raise ValueError(
             f"matrix of shape {matrix.shape} for a model of {booster.num_features()} features; "
             "expected (rows, features)"
         )
-    rows = np.ascontiguousarray(matrix, dtype=np.float32)
+    return np.ascontiguousarray(matrix, dtype=np.float32)
+
+
+def _scores(booster: xgb.Booster, matrix: np.ndarray, kind: str) -> np.ndarray:
+    rows = model_rows(booster, matrix)
     scores = booster.inplace_predict(rows, predict_type=kind, validate_features=False)
     return scores.astype(np.float64).reshape(-1)  # of no rows XGBoost makes the shape (0, 0)
 
