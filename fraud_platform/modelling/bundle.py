@@ -2,6 +2,7 @@
 
     bundles/
       champion                     one line: the name of the live bundle's directory
+      shadow                       likewise, of the one that is scored beside it (shadow.py)
       2026-03-01-v7-4f2a.../
         model.ubj                  XGBoost, UBJ; no pickle anywhere
         manifest.json              everything else, with the sha256 of both files
@@ -95,19 +96,7 @@ def point_champion_at(root: Path, bundle: Path) -> None:
 
     Raises BundleError where it isn't a whole bundle below `root`, and leaves the pointer alone.
     """
-    if bundle.parent.resolve() != root.resolve():
-        raise BundleError(f"bundle {bundle} isn't in {root}; write it there first")
-    read_bundle(bundle)
-    handle, name = tempfile.mkstemp(prefix=f".{POINTER}-", dir=root)
-    os.close(handle)
-    staging = Path(name)
-    try:
-        staging.chmod(0o644)
-        _write(staging, f"{bundle.name}\n".encode())
-        staging.replace(root / POINTER)
-    finally:
-        staging.unlink(missing_ok=True)
-    _sync(root)
+    point_at(root, POINTER, bundle)
 
 
 def champion_path(root: Path) -> Path | None:
@@ -115,16 +104,52 @@ def champion_path(root: Path) -> Path | None:
 
     Raises BundleError for a pointer that names anything but a directory right below `root`.
     """
+    return pointed_at(root, POINTER)
+
+
+def point_at(root: Path, pointer: str, bundle: Path) -> None:
+    """Makes the file `pointer` in `root` name `bundle`, a directory below `root`, in one rename.
+
+    Raises BundleError where it isn't a whole bundle below `root`, and leaves the pointer alone.
+    """
+    if bundle.parent.resolve() != root.resolve():
+        raise BundleError(f"bundle {bundle} isn't in {root}; write it there first")
+    read_bundle(bundle)
+    handle, name = tempfile.mkstemp(prefix=f".{pointer}-", dir=root)
+    os.close(handle)
+    staging = Path(name)
     try:
-        name = (root / POINTER).read_bytes().decode(errors="replace").strip()
+        staging.chmod(0o644)
+        _write(staging, f"{bundle.name}\n".encode())
+        staging.replace(root / pointer)
+    finally:
+        staging.unlink(missing_ok=True)
+    _sync(root)
+
+
+def pointed_at(root: Path, pointer: str) -> Path | None:
+    """The bundle's directory that the file `pointer` in `root` names; None where it isn't there.
+
+    Raises BundleError for a pointer that names anything but a directory right below `root`.
+    """
+    try:
+        name = (root / pointer).read_bytes().decode(errors="replace").strip()
     except FileNotFoundError:
         return None
     if not _NAME.fullmatch(name):
         raise BundleError(
-            f"{root / POINTER} names {name!r}, which is not a bundle's directory; "
-            "deploy a model again"
+            f"{root / pointer} names {name!r}, which is not a bundle's directory; "
+            "remove it, or deploy a model again"
         )
     return root / name
+
+
+def clear_pointer(root: Path, pointer: str) -> None:
+    """Removes the file `pointer` from `root`, if it is there; the bundle that it names stays."""
+    path = root / pointer
+    if path.exists():
+        path.unlink(missing_ok=True)
+        _sync(root)
 
 
 def manifests(root: Path) -> list[Manifest]:

@@ -7,12 +7,29 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
+from fraud_platform.modelling.bundle import Manifest
 from fraud_platform.modelling.split import Split, plan_split
 from fraud_platform.settings import Labels, Training
 
 DAY = date(2026, 3, 31)
 LABELS = Labels()
 TRAINING = Training(window_days=10, validation_days=2, test_days=3, trees=15, learning_rate=0.1)
+
+MADE = Manifest(
+    model_name="fraud_detector",
+    model_version="7",
+    partition="2026-03-31",
+    features=list(FEATURE_NAMES),
+    threshold=0.468,
+    training_window=("2026-02-23", "2026-03-14"),
+    table_versions={"transaction_features": 41},
+    metrics={"average_precision": 0.7, "rows": 20},
+    reference={"amount": {"edges": [1.5, 2], "shares": [0.5, 0.25, 0.25], "missing": 0.0}},
+    created_at="2026-04-01T02:00:00Z",
+    run_id="r1",
+    sha256={},
+)
+"""What a bundle may say of itself."""
 
 
 def split() -> Split:

@@ -16,28 +16,13 @@ from fraud_platform.modelling.bundle import (
     MODEL,
     POINTER,
     BundleError,
-    Manifest,
     champion_path,
     point_champion_at,
     read_bundle,
     write_bundle,
 )
 from fraud_platform.modelling.predict import load_booster
-
-MADE = Manifest(
-    model_name="fraud_detector",
-    model_version="7",
-    partition="2026-03-31",
-    features=list(FEATURE_NAMES),
-    threshold=0.468,
-    training_window=("2026-02-23", "2026-03-14"),
-    table_versions={"transaction_features": 41},
-    metrics={"average_precision": 0.7, "rows": 20},
-    reference={"amount": {"edges": [1.5, 2], "shares": [0.5, 0.25, 0.25], "missing": 0.0}},
-    created_at="2026-04-01T02:00:00Z",
-    run_id="r1",
-    sha256={},
-)
+from fraud_platform_tests.modelling.generated import MADE
 
 
 @pytest.fixture
