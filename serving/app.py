@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 
 from fraud_platform.settings import Settings
 from serving.health import live, metrics, ready
+from serving.models import models
 from serving.openapi import OPENAPI
 from serving.predict import predict
 from serving.problems import BODY_LIMIT, ProblemError, on_fault, on_http_exception, on_problem
@@ -22,7 +23,7 @@ def create_app(settings: Settings, feature_deadline_s: float = 0.020) -> Litesta
     scored without. Raises PredictFlowError where the installed Feast is not the expected one.
     """
     return Litestar(
-        route_handlers=[predict, live, ready, metrics],
+        route_handlers=[predict, live, ready, models, metrics],
         state=State({"service": assemble(settings, feature_deadline_s)}, deep_copy=False),
         lifespan=[_running],
         exception_handlers={
@@ -40,10 +41,14 @@ def create_app(settings: Settings, feature_deadline_s: float = 0.020) -> Litesta
 @asynccontextmanager
 async def _running(app: Litestar) -> AsyncIterator[None]:
     service = service_of(app)
-    await service.champion.start()
+    await service.champion.look()
+    service.champion.start()
+    service.shadow.start()  # unseen by the requests, so none of them waits for it
     await service.store.read("", "")  # so that the first request finds it open
     try:
         yield
     finally:
         await service.champion.stop()
+        await service.shadow.stop()
+        service.comparison.close()
         await service.store.close()

@@ -1,6 +1,7 @@
 """Logs as JSON, one line an event.
 
-No line names a user, a merchant, a device or a transaction: what a request said is not logged.
+No line names a user, a merchant or a device, and a transaction only where a shadow scored it, so
+that its score can be held against the label: what a request said is not logged.
 """
 
 import logging

@@ -1,5 +1,7 @@
 """What the service takes and answers, and the checks that a request must pass."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +15,7 @@ from fraud_platform.contracts.events import (
     timestamp_us,
 )
 from fraud_platform.features.online import Event
+from fraud_platform.modelling.reasons import Reason
 
 _AMOUNT_RULE = f"a number over 0 and up to {MAX_AMOUNT:,} with at most two decimals"
 _TIMESTAMP_RULE = "RFC 3339 with a zone, at most five minutes ahead"
@@ -45,6 +48,10 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     degraded: Annotated[bool, Meta(description="whether it was scored without the online state")]
     degraded_reason: str | None
+    reasons: Annotated[
+        list[Reason] | msgspec.UnsetType,
+        Meta(description="what moved the probability most, where asked for; strongest first"),
+    ] = msgspec.UNSET
 
 
 class RefusedError(ValueError):
@@ -58,6 +65,24 @@ class RefusedError(ValueError):
         self.detail = detail
         self.known = known
         """Some of field, value, expectation."""
+
+
+MOST_REASONS = 10
+_REASONS_RULE = f"one whole number from 0 to {MOST_REASONS}"
+_WHOLE = re.compile(r"[0-9]{1,2}")
+
+
+def reasons_wished(given: Sequence[str]) -> int | None:
+    """How many reasons a query asks for, None where it doesn't; raises RefusedError."""
+    if not given:
+        return None
+    if len(given) == 1 and _WHOLE.fullmatch(given[0]) and int(given[0]) <= MOST_REASONS:
+        return int(given[0])
+    raise RefusedError(
+        f"The query's reasons are not {_REASONS_RULE}",
+        field="reasons",
+        expectation=_REASONS_RULE,
+    )
 
 
 _decoder = msgspec.json.Decoder(PredictionRequest)

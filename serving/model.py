@@ -1,4 +1,4 @@
-"""The model that answers: read from a verified bundle, checked, warmed up, scored."""
+"""A model in service: read from a verified bundle, checked, warmed up, scored."""
 
 import math
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.online import Event, compute_vector
 from fraud_platform.modelling.bundle import BundleError, Manifest, read_bundle
 from fraud_platform.modelling.predict import ModelError, load_booster, predict
+from fraud_platform.modelling.reasons import reasons
 from serving.store_fault import NOTHING_KNOWN
 
 _WARM_UP = 20
@@ -38,6 +39,7 @@ def load_model(bundle: Path) -> LiveModel:
         booster = load_booster(raw, FEATURE_NAMES)
     except ModelError as error:
         raise BundleError(f"bundle {bundle}: {error}") from error
+    reasons(booster, [math.nan] * len(FEATURE_NAMES), 1)  # the first ones take longer too
     model = LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
     _warm_up(bundle, model)
     return model
@@ -45,7 +47,12 @@ def load_model(bundle: Path) -> LiveModel:
 
 def score(model: LiveModel, vector: list[float]) -> float:
     """The fraud probability of one feature vector in catalogue order, NaN where missing."""
-    return float(predict(model.booster, np.array([vector]), model.manifest.calibration)[0])
+    return scores(model, [vector])[0]
+
+
+def scores(model: LiveModel, vectors: list[list[float]]) -> list[float]:
+    """The fraud probabilities of several vectors, each to the bit as `score` has it."""
+    return predict(model.booster, np.array(vectors), model.manifest.calibration).tolist()
 
 
 def _check_features(bundle: Path, features: list[str]) -> None:

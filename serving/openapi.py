@@ -8,7 +8,7 @@ from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Example, Operation
 
-from serving.messages import PredictionRequest
+from serving.messages import MOST_REASONS, PredictionRequest
 from serving.problems import BODY_LIMIT, MEDIA_TYPE, Problem
 
 OPENAPI = OpenAPIConfig(
@@ -30,6 +30,16 @@ _REQUEST_EXAMPLE = {
 }
 
 
+_REASONS = {
+    "name": "reasons",
+    "in": "query",
+    "required": False,
+    "description": "How many reasons to give: the features that moved the probability most.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": MOST_REASONS},
+    "example": 3,
+}
+
+
 class PredictOperation(Operation):
     """`/predict` as documented: its body is decoded by the service, so Litestar cannot know it."""
 
@@ -38,7 +48,8 @@ class PredictOperation(Operation):
         _, components = msgspec.json.schema_components([PredictionRequest])
         body = {"schema": components["PredictionRequest"], "example": _REQUEST_EXAMPLE}
         return super().to_schema() | {
-            "requestBody": {"required": True, "content": {"application/json": body}}
+            "parameters": [_REASONS],
+            "requestBody": {"required": True, "content": {"application/json": body}},
         }
 
 

@@ -5,15 +5,18 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from litestar import Request, post
 
-from fraud_platform.features.online import Event, compute_vector
+from fraud_platform.features.online import compute_vector
+from fraud_platform.modelling.reasons import reasons
 from serving.messages import (
     Prediction,
     PredictionRequest,
     RefusedError,
     decode_request,
     event_of,
+    reasons_wished,
 )
 from serving.model import LiveModel, score
 from serving.online_store import Reading
@@ -35,6 +38,7 @@ async def predict(request: Request[Any, Any, Any]) -> Prediction:
     service = service_of(request.app)
     _check_content_type(request)
     body = await request.body()
+    most = _reasons_wished(request)
     try:
         transaction = decode_request(body)
         event = event_of(transaction, time.time_ns() // 1_000)
@@ -49,15 +53,21 @@ async def predict(request: Request[Any, Any, Any]) -> Prediction:
     # Taken once: a swap while the features are read must not mix two models in one answer.
     model = _live_model(service)
     reading = await service.store.read(transaction.user_id, transaction.merchant_id)
-    prediction = _decide(transaction, event, model, reading)
+    vector = compute_vector(event, reading.context)
+    prediction = _decide(transaction, vector, model, reading, most)
+    service.comparison.offer(prediction, vector)
     service.metrics.predicted(prediction, reading.fault, time.perf_counter() - started)
     return prediction
 
 
 def _decide(
-    transaction: PredictionRequest, event: Event, model: LiveModel, reading: Reading
+    transaction: PredictionRequest,
+    vector: list[float],
+    model: LiveModel,
+    reading: Reading,
+    most: int | None,
 ) -> Prediction:
-    probability = score(model, compute_vector(event, reading.context))
+    probability = score(model, vector)
     threshold = model.manifest.threshold
     return Prediction(
         transaction_id=transaction.transaction_id,
@@ -68,7 +78,21 @@ def _decide(
         model_version=model.manifest.model_version,
         degraded=reading.fault is not None,
         degraded_reason=reading.reason,
+        reasons=msgspec.UNSET if most is None else reasons(model.booster, vector, most),
     )
+
+
+def _reasons_wished(request: Request[Any, Any, Any]) -> int | None:
+    try:
+        return reasons_wished(request.query_params.getall("reasons", []))
+    except RefusedError as error:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST,
+            "invalid-parameter",
+            "A parameter of the query is not what it may be",
+            error.detail,
+            **error.known,
+        ) from error
 
 
 def _check_content_type(request: Request[Any, Any, Any]) -> None:

@@ -7,7 +7,8 @@ from litestar import Litestar
 from fraud_platform.settings import Settings
 from serving.metrics import Metrics
 from serving.online_store import OnlineStore
-from serving.watcher import ChampionWatcher
+from serving.shadow import ShadowComparison
+from serving.watcher import CHAMPION, SHADOW, BundleWatcher
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,23 @@ class Service:
     settings: Settings
     metrics: Metrics
     store: OnlineStore
-    champion: ChampionWatcher
+    champion: BundleWatcher
+    shadow: BundleWatcher
+    comparison: ShadowComparison
 
 
 def assemble(settings: Settings, feature_deadline_s: float) -> Service:
     """The parts for these settings; nothing runs yet."""
     metrics = Metrics()
+    bundles, poll_s = settings.bundles_dir, settings.serving.poll_seconds
+    shadow = BundleWatcher(bundles, poll_s, SHADOW, metrics.shadow)
     return Service(
         settings=settings,
         metrics=metrics,
         store=OnlineStore(settings, feature_deadline_s),
-        champion=ChampionWatcher(settings.bundles_dir, settings.serving.poll_seconds, metrics),
+        champion=BundleWatcher(bundles, poll_s, CHAMPION, metrics.champion),
+        shadow=shadow,
+        comparison=ShadowComparison(shadow, metrics.comparison),
     )
 
 

@@ -1,13 +1,17 @@
-"""Watching for a new bundle: the champion of the moment, taken into service between requests."""
+"""Watching for a new bundle: the champion of the moment, taken into service between requests, and
+the one in its shadow."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.bundle import MANIFEST, MODEL, champion_path
-from serving.metrics import Metrics
+from fraud_platform.modelling.shadow import shadow_path
+from serving.metrics import BundleMetrics
 from serving.model import LiveModel, load_model
 from serving.off_loop import BusyError, OffLoop
 
@@ -19,28 +23,43 @@ LOAD_DEADLINE_S = 60.0
 _Stamp = tuple[str, ...]
 
 
-class ChampionWatcher:
-    """Keeps `live` at the champion below `bundles`; a champion that is refused leaves it alone.
+@dataclass(frozen=True)
+class Role:
+    """What a watched bundle is there for: where its pointer leads, and how its log lines begin."""
+
+    name: str
+    path: Callable[[Path], Path | None]
+    refused: str
+    stays: bool
+    """Whether a model goes on where the pointer leads to no good one any more."""
+
+
+CHAMPION = Role("model", champion_path, refused="bundle_refused", stays=True)
+SHADOW = Role("shadow", shadow_path, refused="shadow_refused", stays=False)
+
+
+class BundleWatcher:
+    """Keeps `live` at the bundle of a role below `bundles`.
 
     `live` is replaced by one assignment. A request reads it once, so its answer speaks of one
     model.
     """
 
-    def __init__(self, bundles: Path, poll_s: float, metrics: Metrics) -> None:
+    def __init__(self, bundles: Path, poll_s: float, role: Role, metrics: BundleMetrics) -> None:
         self.live: LiveModel | None = None
         self.refusal: str | None = None
-        """Why the champion of the moment is not in service; None where it is, or there is none."""
+        """Why the bundle of the moment is not in service; None where it is, or there is none."""
         self._bundles = bundles
         self._poll_s = poll_s
+        self._role = role
         self._metrics = metrics
-        self._seen: _Stamp = ()
+        self._seen: _Stamp = ("not looked yet",)
         self._threads = OffLoop(_Nothing, threads=1, most=4)
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Loads the champion, if there is one, and watches for the next."""
-        await self.look()
-        self._task = asyncio.create_task(self._watch(), name="champion-watcher")
+    def start(self) -> None:
+        """Looks now, and then again and again."""
+        self._task = asyncio.create_task(self._watch(), name=f"{self._role.name}-watcher")
 
     async def stop(self) -> None:
         """Ends the watching; what is live stays."""
@@ -51,11 +70,11 @@ class ChampionWatcher:
         self._threads.close()
 
     async def look(self) -> None:
-        """Looks once: takes a new champion into service, or refuses it, once for each."""
-        bundles, seen = self._bundles, self._seen
+        """Looks once: takes a new bundle into service, or refuses it, once for each."""
+        bundles, seen, path = self._bundles, self._seen, self._role.path
         try:
             self._seen, found = await self._threads.run(
-                lambda _: _look(bundles, seen), LOAD_DEADLINE_S
+                lambda _: _look(bundles, path, seen), LOAD_DEADLINE_S
             )
         except (TimeoutError, BusyError):
             self._seen = ()
@@ -67,39 +86,51 @@ class ChampionWatcher:
         self.refusal = found if isinstance(found, str) else None
         if isinstance(found, LiveModel):
             self._go_live(found)
-        elif found is not None:
-            self._metrics.bundle_refused()
-            logger.error("bundle_refused", extra={"fields": {"reason": found}})
+        elif not self._role.stays:
+            self._go_out()
+        if self.refusal is not None:
+            self._metrics.refused()
+            logger.error(self._role.refused, extra={"fields": {"reason": found}})
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(self._poll_s)
             try:
                 await self.look()
             except Exception:  # a watcher that ended would leave an old model there unnoticed
                 logger.exception("look_failed")
+            await asyncio.sleep(self._poll_s)
 
     def _go_live(self, model: LiveModel) -> None:
         self.live = model
-        self._metrics.model_live(model)
+        self._metrics.live(model)
         manifest = model.manifest
         fields = {"model_version": manifest.model_version, "partition": manifest.partition}
-        logger.info("model_live", extra={"fields": fields})
+        logger.info(f"{self._role.name}_live", extra={"fields": fields})
+
+    def _go_out(self) -> None:
+        if self.live is None:
+            return
+        fields = {"model_version": self.live.manifest.model_version}
+        self.live = None
+        self._metrics.out()
+        logger.info(f"{self._role.name}_out", extra={"fields": fields})
 
 
 class _Nothing:
     def close(self) -> None: ...
 
 
-def _look(bundles: Path, seen: _Stamp) -> tuple[_Stamp, LiveModel | str | None]:
-    """The champion's stamp and, where it is not the one seen, the model or why it is refused."""
+def _look(
+    bundles: Path, path: Callable[[Path], Path | None], seen: _Stamp
+) -> tuple[_Stamp, LiveModel | str | None]:
+    """The bundle's stamp and, where it is not the one seen, the model or why it is refused."""
     stamp: _Stamp = ()
     try:
-        champion = champion_path(bundles)
-        if champion is None:
+        bundle = path(bundles)
+        if bundle is None:
             return ("none",), None
-        stamp = _stamp(champion)
-        return stamp, None if stamp == seen else load_model(champion)
+        stamp = _stamp(bundle)
+        return stamp, None if stamp == seen else load_model(bundle)
     except PredictFlowError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the old model serves on
@@ -108,7 +139,7 @@ def _look(bundles: Path, seen: _Stamp) -> tuple[_Stamp, LiveModel | str | None]:
 
 
 def _stamp(bundle: Path) -> _Stamp:
-    """Another one when the champion is another bundle or its files have changed."""
+    """Another one when it is another bundle or its files have changed."""
     parts = [bundle.name]
     for name in (MANIFEST, MODEL):
         try:

@@ -210,7 +210,7 @@ def _get(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def _ask(address: str, payment: dict[str, Any]) -> dict[str, Any]:
-    return _get(f"{address}/predict", payment)
+    return _get(f"{address}/predict?reasons=3", payment)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -260,6 +260,8 @@ def _print(outcome: Outcome) -> None:
             f"{answer['fraud_probability']:.4f}, threshold {answer['threshold']:.4f}, "
             f"confidence {answer['confidence']:.2f}, degraded: {answer['degraded']}"
         )
+        reasons = [f"{why['text']} ({why['contribution']:+.2f})" for why in answer["reasons"]]
+        show(f"  because {'\n      and '.join(reasons)}")
     where = os.path.relpath(outcome.settings.data_dir)
     data = "" if where == ".predictflow" else f" DATA={where}"
     show(

@@ -32,6 +32,7 @@ def test_the_demo_ends_with_two_served_decisions_and_says_where_to_look(tmp_path
     assert "46 days materialised, 2026-03-01 to 2026-04-15" in shown
     assert "fraud_detector v1 of 2026-04-14" in shown
     assert shown.count("POST /predict") >= 2
+    assert shown.count("  because ") == 2
     assert "degraded: False" in shown
     assert "degraded: True" not in shown
     for where in ("make serve", "make dev", "make mlflow"):
@@ -55,6 +56,7 @@ def test_the_demo_runs_on_other_peoples_files_and_again(tmp_path: Path) -> None:
     for one in told["answers"]:
         answer = one["answer"]
         assert answer["transaction_id"] == one["request"]["transaction_id"]
+        assert len(answer["reasons"]) == 3
         assert answer["is_fraud"] == (answer["fraud_probability"] > told["threshold"])
     again = json.loads(demo(*arguments, "--json", data_dir=tmp_path / "demo").stdout)
     assert (again["rows"], again["landed_before"]) == (0, frame.height + 1)

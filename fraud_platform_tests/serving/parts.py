@@ -10,8 +10,11 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from fraud_platform.features.state import VIEWS
+from fraud_platform.modelling.shadow import point_shadow_at
+from fraud_platform.settings import Settings
 from serving.store_fault import Context
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -57,3 +60,32 @@ def problem(client: Client, body: bytes, status: int = 400) -> dict[str, Any]:
     assert found["detail"]
     assert "Traceback" not in answer.text
     return found
+
+
+def samples(client: Client) -> dict[str, float]:
+    """Prometheus' samples by name and labels, read by Prometheus' own parser."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def shadows(client: Client) -> dict:
+    """What /model says of the shadow."""
+    return client.get("/model").json()["shadow"]
+
+
+def shadow_version(client: Client) -> str | None:
+    """The version in the shadow."""
+    model = shadows(client)["model"]
+    return None if model is None else model["model_version"]
+
+
+def put_in_shadow(settings: Settings, deploy: Deploy, **said: object) -> Path:
+    """Puts model 2 into the shadow; returns its bundle."""
+    bundle = deploy(settings, "2", live=False, **said)
+    point_shadow_at(settings.bundles_dir, bundle)
+    return bundle

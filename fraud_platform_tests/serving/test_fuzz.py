@@ -35,8 +35,36 @@ def test_no_value_of_any_field_makes_the_service_fail(
 ) -> None:
     body = json.dumps(GOOD | changes).encode()
 
-    if client.post("/predict", content=body, headers=JSON).status_code != 200:
+    if client.post("/predict?reasons=10", content=body, headers=JSON).status_code != 200:
         problem(client, body)
+
+
+@QUICK
+@given(given=st.lists(st.text(max_size=5) | st.integers(-2, 12).map(str), max_size=2))
+@example(given=[""])
+@example(given=["٣"])
+def test_no_reasons_wished_make_the_service_fail(client: Client, given: list[str]) -> None:
+    answer = client.post("/predict", params={"reasons": given}, json=GOOD)
+
+    wished = [str(n) for n in range(11)]
+    if not given:
+        assert "reasons" not in answer.json()
+    elif len(given) == 1 and given[0].removeprefix("0") in ["", *wished] and given[0]:
+        assert len(answer.json()["reasons"]) <= int(given[0])
+    else:
+        assert answer.status_code == 400
+        assert answer.json()["field"] == "reasons"
+
+
+@QUICK
+@given(query=st.lists(st.sampled_from(["reasons", *"=&%;+0139aF[]"])).map("".join))
+@example(query="reasons=%ff")
+@example(query="%ED%A0%80=reasons")
+def test_no_query_makes_the_service_fail(client: Client, query: str) -> None:
+    sent = client.build_request("POST", "/predict", json=GOOD)
+    sent.url = sent.url.copy_with(query=query.encode())
+
+    assert client.send(sent).status_code in (200, 400)
 
 
 @QUICK

@@ -1,21 +1,11 @@
 """What the service says of itself: health, metrics, its OpenAPI document."""
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from fraud_platform.features.catalogue import FEATURE_NAMES
+from fraud_platform.modelling.bundle import MODEL
 from fraud_platform.settings import Settings
-from fraud_platform_tests.serving.parts import Client, Deploy, Start
-
-
-def samples(client: Client) -> dict[str, float]:
-    """Prometheus' samples by name and labels, read by Prometheus' own parser."""
-    answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    return {
-        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
+from fraud_platform_tests.serving.parts import Client, Deploy, Start, samples
 
 
 def test_ready_names_the_model_its_day_and_the_stores_state(client: Client) -> None:
@@ -93,10 +83,12 @@ def test_the_openapi_document_has_the_contract_with_examples_that_hold(client: C
     }
     assert {"200", "400", "413", "415", "503"} <= operation["responses"].keys()
     example = content["example"] | {"timestamp": "2024-03-01T12:00:00Z"}
-    answer = client.post("/predict", json=example)
+    (parameter,) = operation["parameters"]
+    answer = client.post("/predict", params={parameter["name"]: parameter["example"]}, json=example)
     assert answer.status_code == 200
     schema = document["components"]["schemas"]["Prediction"]
     assert set(schema["properties"]) == set(answer.json())
+    assert len(answer.json()["reasons"]) == parameter["example"]
     shown = operation["responses"]["400"]["content"]["application/problem+json"]["examples"]
     (problem,) = shown.values()
     assert client.post("/predict", json=example | {"amount": -1}).json() == problem["value"]
@@ -105,3 +97,23 @@ def test_the_openapi_document_has_the_contract_with_examples_that_hold(client: C
 @pytest.mark.parametrize("path", ["/schema", "/schema/swagger", "/schema/redoc", "/schema/scalar"])
 def test_no_page_that_loads_scripts_from_elsewhere_is_served(client: Client, path: str) -> None:
     assert "<script" not in client.get(path).text
+
+
+def test_model_says_what_answers(client: Client) -> None:
+    champion = client.get("/model").json()["champion"]
+
+    assert champion["refusal"] is None
+    model = champion["model"]
+    assert model.pop("loaded_at").endswith("+00:00")
+    assert model.pop("sha256").keys() == {MODEL, "manifest.json"}
+    assert model == {
+        "model_name": "fraud_detector",
+        "model_version": "1",
+        "partition": "2024-02-29",
+        "threshold": 0.4,
+        "training_window": ["2024-01-01", "2024-01-30"],
+        "features": list(FEATURE_NAMES),
+        "metrics": {},
+        "created_at": "2024-03-01T00:00:00Z",
+        "run_id": "test",
+    }

@@ -11,6 +11,7 @@ import xgboost
 from fraud_platform.clock import to_us
 from fraud_platform.contracts.events import Transaction
 from fraud_platform.features.online import Event, compute_vector
+from fraud_platform.modelling.reasons import reasons
 from fraud_platform_tests.serving.parts import NOW, Client
 from serving.messages import PredictionRequest
 from serving.store_fault import NOTHING_KNOWN, Context
@@ -48,6 +49,39 @@ def test_the_answer_is_the_models_on_the_vector_of_the_stored_state(
         "degraded": False,
         "degraded_reason": None,
     }
+
+
+def test_reasons_are_the_models_own_and_change_nothing_else(
+    client: Client,
+    models: dict[str, Path],
+    contexts: dict[str, Context],
+    transaction: dict[str, object],
+) -> None:
+    sent = transaction | {"merchant_id": "merchant-3"}
+    plain = client.post("/predict", json=sent).json()
+
+    answer = client.post("/predict?reasons=10", json=sent).json()
+
+    given = answer.pop("reasons")
+    assert answer == plain
+    event = Event(timestamp_us=to_us(NOW), amount_cents=12_990, device_id="device-1")
+    vector = compute_vector(event, contexts["3"])
+    booster = xgboost.Booster(model_file=models["1"])
+    expected = reasons(booster, vector, 10)
+    assert given == msgspec.to_builtins(expected)
+    assert {"amount", "amount_log"} & {one["feature"] for one in given}
+    assert "an amount of 129.90" in [one["text"] for one in given]
+
+
+@pytest.mark.parametrize("wished", range(4))
+def test_as_many_reasons_as_wished_are_given_strongest_first(
+    wished: int, client: Client, transaction: dict[str, object]
+) -> None:
+    found = client.post(f"/predict?reasons={wished}", json=transaction).json()["reasons"]
+
+    assert len(found) == wished
+    strengths = [abs(one["contribution"]) for one in found]
+    assert strengths == sorted(strengths, reverse=True)
 
 
 def test_a_strangers_payment_is_scored_as_a_strangers_and_not_degraded(

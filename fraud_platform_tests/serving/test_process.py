@@ -49,6 +49,8 @@ def test_the_process_answers_as_the_app_does_and_imports_no_more_than_it_needs(
     here = client.post("/predict", json=marked).json()
     # The deadline is 20 ms here, which a busy machine misses now and then.
     assert eventually(lambda: post(connection, marked) == (200, here))
+    connection.request("POST", "/predict?reasons=3", json.dumps(marked))
+    assert len(json.loads(connection.getresponse().read())["reasons"]) == 3
     assert post(connection, {"user_id": "secret-user", "amount": "secret"})[0] == 400
     assert post(connection, marked | {"user_id": "secret-user"})[0] == 200
     connection.close()

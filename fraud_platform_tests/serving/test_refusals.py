@@ -79,7 +79,8 @@ def test_the_ends_of_the_calendar_are_answered(client: Client) -> None:
     first = with_field("timestamp", '"0001-01-01T00:00:00+14:00"')
     last = with_field("timestamp", '"9999-12-31T23:59:59-14:00"')
 
-    assert client.post("/predict", content=first, headers=JSON).status_code == 200
+    answer = client.post("/predict?reasons=10", content=first, headers=JSON)
+    assert answer.status_code == 200
     assert problem(client, last)["field"] == "timestamp"
 
 
@@ -150,6 +151,16 @@ def test_json_is_taken_with_or_without_its_parameters(
     answer = client.post("/predict", content=json.dumps(GOOD).encode(), headers=headers)
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["11", "-1", "3.0", "three", "", "%33%00", "3&reasons=3", "1e1"])
+def test_reasons_that_are_no_number_from_0_to_10_are_refused(client: Client, query: str) -> None:
+    answer = client.post(f"/predict?reasons={query}", json=GOOD)
+
+    assert answer.status_code == 400
+    found = answer.json()
+    assert found["type"] == "urn:predictflow:problem:invalid-parameter"
+    assert (found["field"], found["expectation"]) == ("reasons", "one whole number from 0 to 10")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
