@@ -6,9 +6,9 @@ training.
 Of each fold: train 7 days, let labels mature for 7, test the next 7; the first fold's test begins
 on the given day, the next a week later. Cards known as compromised are taken out of the test: those
 with a fraud in the 7 days before the delay, and on each test day those with one up to eight days
-before it. (Le Borgne, Siblini, Lebichot, Bontempi, Reproducible Machine Learning for Credit Card Fraud
-Detection, chapters 3 to 5; card precision drops cards once they were found.) `--train-days 7 90`
-trains with several lengths. The last line is JSON, of the first length.
+before it. (Le Borgne, Siblini, Lebichot, Bontempi, Reproducible Machine Learning for Credit Card
+Fraud Detection, chapters 3 to 5; card precision drops cards once they were found.) `--train-days 7
+90` trains with several lengths. The last line is JSON, of the first length.
 
 Parameters are `Training`'s defaults, chosen on folds that end before 2018-07-25.
 """
