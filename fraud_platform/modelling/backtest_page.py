@@ -1,13 +1,12 @@
 """A backtest as a picture and as one HTML file that needs nothing beside itself."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import msgspec
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter
 
 from fraud_platform.modelling.backtest import Backtested, Untrained, mean
 from fraud_platform.modelling.figure import (
@@ -40,6 +39,8 @@ LINES: dict[str, Sequence[Line]] = {
     ],
 }
 """The panels of several lines; the others have the metric that they are named after."""
+SPAN = {"accuracy": 0.01}
+"""How much of the scale is shown at least, where it isn't a tenth."""
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,18 +64,18 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 def plot(found: Backtest) -> bytes:
     """The metrics over the models' days as PNG; a line is broken where a day has no model."""
     figure, panels = new_panels(list(PANELS.values()))
-    days = [one.day for one in found.days]
+    days = np.array([one.day for one in found.days], dtype="datetime64[D]")
     for name, axes in zip(PANELS, panels, strict=True):
         for metric, label, colour in LINES.get(name, [(name, "", MODEL_COLOUR)]):
-            _line(axes, days, _values(found, metric), label, colour)
-        if name == "average_precision":
-            share = _values(found, "frauds") / _values(found, "rows")
-            axes.plot(days, share, color=BASELINE_COLOUR, linestyle=":", label="chance")
-        if name in LINES:
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-        elif name == "money_saved":
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axes.legend(loc="best", fontsize=8, framealpha=0.9, ncols=4)
+            values = _values(found, metric)
+            middle = float(np.nanmean(values))
+            shown = f"{label}, mean {_figure(name, middle)}".removeprefix(", ")
+            axes.plot(days, values, color=colour, marker="o", markersize=2.5, label=shown)
+            axes.axhline(middle, color=colour, linewidth=0.8, linestyle="--", alpha=0.7)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _, name=name: _figure(name, y)))
+        if name != "money_saved":
+            _widen(axes, SPAN.get(name, 0.1))
+        axes.legend(loc="best", fontsize=8, framealpha=0.9, ncols=2)
     locator = AutoDateLocator(minticks=3, maxticks=8)
     panels[-1].xaxis.set_major_locator(locator)
     panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -82,19 +83,24 @@ def plot(found: Backtest) -> bytes:
     return to_png(figure)
 
 
+def _figure(panel: str, value: float) -> str:
+    if panel == "money_saved":
+        return f"{value:,.0f}"
+    return f"{value:.1%}" if panel in LINES else f"{value:.3f}"
+
+
+def _widen(axes: Axes, span: float) -> None:
+    """Shows at least so much of the scale, so that what hardly moves looks like it."""
+    low, high = axes.get_ylim()
+    missing = max(0.0, span - (high - low)) / 2
+    axes.set_ylim(low - missing, high + missing)
+
+
 def _values(found: Backtest, metric: str) -> np.ndarray:
     """The metric of each day, NaN where it has no model."""
     return np.array(
         [one.metrics[metric] if isinstance(one, Backtested) else np.nan for one in found.days]
     )
-
-
-def _line(axes: Axes, days: list[date], values: np.ndarray, label: str, colour: str) -> None:
-    middle = float(np.nanmean(values))
-    shown = f"{middle:,.0f}" if abs(middle) > 1 else f"{middle:.3f}"
-    text = f"{label}, mean {shown}" if label else f"mean {shown}"
-    axes.plot(days, values, color=colour, marker="o", markersize=2.5, linewidth=1.3, label=text)
-    axes.axhline(middle, color=colour, linewidth=0.8, linestyle="--", alpha=0.7)
 
 
 def render(found: Backtest, png: bytes) -> str:

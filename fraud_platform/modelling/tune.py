@@ -30,6 +30,7 @@ SPACE = {
     "learning_rate": (0.01, 0.3),
     "row_share": (0.5, 1.0),
     "feature_share": (0.3, 1.0),
+    "class_balance": (0.0, 1.0),
     "min_child_weight": (0.0, 30.0),
     "l2": (0.0, 20.0),
 }
