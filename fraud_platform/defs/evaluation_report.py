@@ -9,6 +9,7 @@ from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.fraud_model import fraud_model
 from fraud_platform.defs.partitions import daily, last_day, retry, run_a_day
 from fraud_platform.defs.resources import Platform
+from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.lake.training_rows import labelled_days
 from fraud_platform.modelling.costs import costs_of
 from fraud_platform.modelling.dataset import prepare
@@ -34,71 +35,65 @@ from fraud_platform.scratch import scratch
 def evaluation_report(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult:
-    """Metrics, slices and plots of the day's model on the last days of its window.
+    """The day's model on the last days of its window, beside the live one, a rule and no rule.
 
-    Reads the table versions that training recorded, so both speak of the same rows. The report is
-    one HTML page in MLflow; the plots are in the metadata here as well.
+    Reads the table versions that training recorded and counts in the costs that it was given, so
+    both speak of the same rows and money. Intervals are bootstrapped over users. The report is one
+    HTML page in MLflow; the plots are in the metadata here as well.
     """
-    from fraud_platform.modelling.evaluate import evaluate  # noqa: PLC0415 - scikit-learn
-    from fraud_platform.modelling.plots import Caption, plot_all  # noqa: PLC0415 - matplotlib
-    from fraud_platform.modelling.predict import load_booster, predict_all  # noqa: PLC0415
+    # XGBoost and matplotlib take seconds to import, which loading the definitions needn't pay.
+    from fraud_platform.modelling.champion import read_champion  # noqa: PLC0415
+    from fraud_platform.modelling.judge import enter, features_of, judge  # noqa: PLC0415
+    from fraud_platform.modelling.plots import Caption, plot_all  # noqa: PLC0415
+    from fraud_platform.modelling.predict import load_booster  # noqa: PLC0415
     from fraud_platform.modelling.report import Report, render  # noqa: PLC0415
-    from fraud_platform.modelling.scored import with_scores  # noqa: PLC0415
-    from fraud_platform.modelling.slices import by_slice  # noqa: PLC0415
+    from fraud_platform.modelling.wording import rivals_table, slices_table, span  # noqa: PLC0415
 
     settings, day = platform.settings, last_day(context).date()
-    registry, costs = Registry(settings), costs_of(settings.training)
-    with checks.explained(), scratch(settings.scratch_dir) as folder:
+    registry = Registry(settings)
+    with checks.explained():
         registered = registry.newest(day.isoformat())
         record: TrainingRecord = registry.document(registered.run_id, TRAINING, TrainingRecord)
-        split, threshold = record.split, record.threshold
-        test = prepare(
-            labelled_days(
-                platform.lake, split.test.start, split.test.end, day, record.table_versions
-            ),
-            split.test_only,
-            settings.labels,
-            record.training,
-            folder,
-            record.features,
-        ).test
         with registry.model_file(registered.version) as path:
-            booster = load_booster(path.read_bytes(), record.features)
-        scored = with_scores(test.rows, predict_all(booster, test.chunks(), record.calibration))
-        metrics = evaluate(scored, threshold.value, costs)
-        slices = by_slice(scored, threshold.value, costs)
+            booster = load_booster(path.read_bytes(), record.features, threads=0)
+        champion = read_champion(settings.bundles_dir, FEATURE_NAMES)
+        split = record.split
+        with scratch(settings.scratch_dir) as folder:
+            test = prepare(
+                labelled_days(
+                    platform.lake, split.test.start, split.test.end, day, record.table_versions
+                ),
+                split.test_only,
+                settings.labels,
+                record.training,
+                folder,
+                features_of(record, champion),
+            ).test
+            entered = enter(test, record, booster, champion)
+            del test  # the rows with all their columns
+        evaluation = judge(
+            entered,
+            record,
+            version=registered.version,
+            sha256=registered.sha256,
+            samples=settings.gate.bootstrap,
+        )
         name = f"{MODEL_NAME} v{registered.version}"
         plots = plot_all(
-            scored, threshold.value, costs, booster, Caption(model=name, period=str(split.test))
+            entered.model.rows,
+            record.threshold.value,
+            costs_of(record.training),
+            booster,
+            Caption(model=name, period=str(split.test)),
+            champion=entered.champion.rows if entered.champion else None,
         )
-        page = render(
-            Report(
-                model_name=MODEL_NAME,
-                model_version=f"v{registered.version}",
-                partition=record.partition,
-                split=split,
-                threshold=threshold,
-                metrics=metrics,
-                slices=slices,
-                table_versions=record.table_versions,
-                plots=plots,
-            )
-        )
-        evaluation = EvaluationRecord(
-            partition=record.partition,
-            model_version=registered.version,
-            sha256=registered.sha256,
-            metrics=metrics.as_dict(),
-            intervals={},
-            slices=slices,
-            rivals=[],
-        )
+        report = Report(model_name=MODEL_NAME, training=record, evaluation=evaluation, plots=plots)
         registry.add(
             registered.run_id,
-            metrics={f"test_{name}": value for name, value in metrics.as_dict().items()},
+            metrics=_logged(evaluation),
             files={
                 EVALUATION: msgspec.json.encode(evaluation),
-                "report.html": page.encode(),
+                "report.html": render(report).encode(),
                 **{f"plots/{name}.png": png for name, png in plots.items()},
             },
         )
@@ -106,11 +101,32 @@ def evaluation_report(
         metadata={
             "model": name,
             "test": str(split.test),
+            "rivals": dg.MetadataValue.md(rivals_table(record, evaluation)),
+            "slices": dg.MetadataValue.md(slices_table(evaluation)),
             "plots": dg.MetadataValue.md("\n\n".join(_picture(*plot) for plot in plots.items())),
             # To four digits, to be read; MLflow has them in full.
-            **{name: round(value, 4) for name, value in metrics.as_dict().items()},
+            **{name: round(value, 4) for name, value in evaluation.metrics.items()},
+            **{
+                f"{name}_interval": span(name, found)
+                for name, found in evaluation.intervals.items()
+            },
         }
     )
+
+
+def _logged(evaluation: EvaluationRecord) -> dict[str, float]:
+    """Every figure under a name of its own, for MLflow's curves over days."""
+    found = {f"test_{name}": value for name, value in evaluation.metrics.items()}
+    for name, one in evaluation.intervals.items():
+        found |= {f"test_{name}_low": one.low, f"test_{name}_high": one.high}
+    found |= {f"test_uncalibrated_{name}": value for name, value in evaluation.uncalibrated.items()}
+    for rival in evaluation.rivals:
+        whose = rival.name.replace(" ", "_")
+        found |= {f"{whose}_{name}": value for name, value in rival.metrics.items()}
+        for name, one in rival.gain.items():
+            found |= {f"gain_on_{whose}_{name}_low": one.low}
+            found |= {f"gain_on_{whose}_{name}_high": one.high}
+    return found
 
 
 def _picture(name: str, png: bytes) -> str:

@@ -107,6 +107,7 @@ def fraud_model(
             rounds=trained.booster.num_boosted_rounds(),
             calibration=trained.calibration,
             threshold=trained.threshold,
+            amount_rule=trained.amount_rule,
             table_versions=read,
             reference=build_reference(
                 sample, predict(trained.booster, sample, trained.calibration)

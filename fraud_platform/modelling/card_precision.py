@@ -15,10 +15,7 @@ def card_precision(rows: pl.DataFrame, k: int = 100, *, remove_detected: bool = 
 
     `rows` has `event_date`, `user_id`, `score` and `is_fraud`, at least one row.
     """
-    users = rows.group_by("event_date", "user_id").agg(
-        pl.col("score").max(), pl.col("is_fraud").any()
-    )
-    users = users.sort("event_date", "score", "user_id", descending=[False, True, False])
+    users = users_by_day(rows)
     if not remove_detected:
         top = users.group_by("event_date", maintain_order=True).head(k)
         return _mean_over_days(top)
@@ -29,6 +26,15 @@ def card_precision(rows: pl.DataFrame, k: int = 100, *, remove_detected: bool = 
         found = pl.concat([found, top.filter("is_fraud").select("user_id")])
         days.append(top)
     return _mean_over_days(pl.concat(days))
+
+
+def users_by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each day's users with their highest `score` and whether one of their payments `is_fraud`, the
+    most suspicious first."""
+    users = rows.group_by("event_date", "user_id").agg(
+        pl.col("score").max(), pl.col("is_fraud").any()
+    )
+    return users.sort("event_date", "score", "user_id", descending=[False, True, False])
 
 
 def _mean_over_days(top: pl.DataFrame) -> float:

@@ -45,13 +45,19 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     is_fraud: np.ndarray
     file: Path
 
-    def chunks(self, most: int = CHUNK) -> Iterator[np.ndarray]:
-        """The matrix, at most `most` rows at a time."""
+    def chunks(
+        self, most: int = CHUNK, features: Sequence[str] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The matrix, at most `most` rows at a time; of `features` only, in that order, where they
+        are named."""
         width = len(self.features)
+        columns = [self.features.index(name) for name in features or self.features]
+        whole = columns == list(range(width))
         for first in range(0, self.is_fraud.size, most):
             count = min(most, self.is_fraud.size - first) * width
             read = np.fromfile(self.file, np.float32, count, offset=4 * first * width)
-            yield read.reshape(-1, width)
+            chunk = read.reshape(-1, width)
+            yield chunk if whole else chunk[:, columns]
 
     @property
     def matrix(self) -> np.ndarray:

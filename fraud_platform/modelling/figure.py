@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 MODEL_COLOUR = "#1f5fa8"
+CHAMPION_COLOUR = "#8b5cf6"
 THRESHOLD_COLOUR = "#c2410c"
 BASELINE_COLOUR = "#6b7280"
 MAX_POINTS = 2_000

@@ -14,6 +14,7 @@ from fraud_platform.modelling.costs import Costs
 from fraud_platform.modelling.decisions import decide
 from fraud_platform.modelling.figure import (
     BASELINE_COLOUR,
+    CHAMPION_COLOUR,
     LABEL_BOX,
     MODEL_COLOUR,
     as_png,
@@ -39,16 +40,22 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plot_all(
-    rows: pl.DataFrame, threshold: float, costs: Costs, booster: xgb.Booster, caption: Caption
+    rows: pl.DataFrame,
+    threshold: float,
+    costs: Costs,
+    booster: xgb.Booster,
+    caption: Caption,
+    champion: pl.DataFrame | None = None,
 ) -> dict[str, bytes]:
     """All plots of scored rows (see `scored`) by name, in the order to show them in.
 
-    Raises EvaluationError for rows that `evaluate` would refuse.
+    `champion` are the same rows with the live model's scores. Raises EvaluationError for rows that
+    `evaluate` would refuse.
     """
     check_scores(rows)
     check_both_classes(rows)
     return {
-        "precision_recall": plot_precision_recall(rows, threshold, costs, caption),
+        "precision_recall": plot_precision_recall(rows, threshold, costs, caption, champion),
         "roc": plot_roc(rows, threshold, costs, caption),
         "cost": plot_cost(rows, threshold, costs, caption),
         "calibration": plot_calibration(rows, caption),
@@ -57,21 +64,30 @@ def plot_all(
 
 
 def plot_precision_recall(
-    rows: pl.DataFrame, threshold: float, costs: Costs, caption: Caption
+    rows: pl.DataFrame,
+    threshold: float,
+    costs: Costs,
+    caption: Caption,
+    champion: pl.DataFrame | None = None,
 ) -> bytes:
-    """Precision against recall, the chosen threshold marked, the share of frauds as baseline."""
-    score, is_fraud, _ = arrays(rows)
-    precision, recall, _ = precision_recall_curve(is_fraud, score, drop_intermediate=True)
+    """Precision against recall, the chosen threshold marked, the champion's beside it, the share of
+    frauds as baseline."""
     made = decide(rows, threshold, costs)
     prevalence = made.frauds / made.rows
     figure, axes = new_axes("Precision and recall", str(caption))
-    area = average_precision_score(is_fraud, score)
-    axes.step(
-        *thinned(recall, precision),
-        where="post",
-        color=MODEL_COLOUR,
-        label=f"model, average precision {area:.3f}",
-    )
+    curves = [(rows, "model", MODEL_COLOUR)]
+    if champion is not None:
+        curves.insert(0, (champion, "champion", CHAMPION_COLOUR))
+    for scored, name, colour in curves:
+        score, is_fraud, _ = arrays(scored)
+        precision, recall, _ = precision_recall_curve(is_fraud, score, drop_intermediate=True)
+        area = average_precision_score(is_fraud, score)
+        axes.step(
+            *thinned(recall, precision),
+            where="post",
+            color=colour,
+            label=f"{name}, average precision {area:.3f}",
+        )
     axes.axhline(
         prevalence,
         color=BASELINE_COLOUR,

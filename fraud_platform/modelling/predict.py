@@ -46,6 +46,17 @@ def predict_all(
     return np.concatenate([np.empty(0), *(predict(booster, one, calibration) for one in chunks)])
 
 
+def predict_both(
+    booster: xgb.Booster, chunks: Iterable[np.ndarray], calibration: Calibration | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`predict_all`, and beside it the model's scores before calibration, both of shape (rows,)."""
+    if calibration is None:
+        scores = predict_all(booster, chunks)
+        return scores, scores
+    margin = np.concatenate([np.empty(0), *(margins(booster, one) for one in chunks)])
+    return calibration.probability(margin), np.exp(-np.logaddexp(0, -margin))
+
+
 def _scores(booster: xgb.Booster, matrix: np.ndarray, kind: str) -> np.ndarray:
     if matrix.ndim != 2 or matrix.shape[1] != booster.num_features():
         raise ValueError(

@@ -19,7 +19,9 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `partition` is its day (YYYY-MM-DD), `created_at` when it was trained (RFC 3339), `training`
     the settings it was made with, `rounds` the trees that stayed, `table_versions` the Delta
-    versions that it read, `reference` the histograms of what it was fitted on.
+    versions that it read, `reference` the histograms of what it was fitted on. `amount_rule` is
+    the threshold of `amount_rule.scored_by_amount` that the same policy chose; None in records of
+    before there was one.
     """
 
     partition: str
@@ -32,6 +34,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     threshold: Threshold
     table_versions: dict[str, int]
     reference: dict[str, Any]
+    amount_rule: Threshold | None = None
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -46,11 +49,14 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is `champion`, `amount rule` or `never fraud`; `metrics` by name as in
     `evaluate.Metrics.as_dict`, without those that the rival has no scores for; `gain` is the
-    model's metric minus the rival's, resampled together.
+    model's metric minus the rival's, resampled together. Of a champion `sha256` is that of its
+    model, and `seen` says which of the test days it was fitted on: of these it knew the answers.
     """
 
     name: str
     model_version: str | None = None
+    sha256: str | None = None
+    seen: str | None = None
     metrics: dict[str, float]
     slices: list[Slice] = []
     gain: dict[str, Interval]
@@ -59,8 +65,10 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a model did on its test days; `metrics` by name as in `evaluate.Metrics.as_dict`.
 
-    `sha256` is that of the model that was scored. `incomparable` says why the live model could not
-    be scored on these rows; it is None where it was, or where there is none.
+    `sha256` is that of the model that was scored. `intervals` are bootstrapped over users, and
+    `uncalibrated` holds `brier` and `expected_calibration_error` of the model's scores before
+    calibration. `incomparable` says why the live model could not be scored on these rows; it is
+    None where it was, or where there is none.
     """
 
     partition: str
@@ -71,3 +79,4 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
     slices: list[Slice]
     rivals: list[Rival]
     incomparable: str | None = None
+    uncalibrated: dict[str, float] = {}

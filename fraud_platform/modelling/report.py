@@ -1,18 +1,37 @@
-"""The evaluation report: one HTML file that needs nothing beside itself."""
-
-import base64
-from html import escape
+"""The evaluation report: one HTML file that says whether a model is better, than what, and why."""
 
 import msgspec
 
-from fraud_platform.modelling.evaluate import Metrics
+from fraud_platform.modelling.gate import Condition
+from fraud_platform.modelling.page import (
+    Cell,
+    heading,
+    page,
+    paragraph,
+    picture,
+    table,
+    tiles,
+    verdict,
+)
+from fraud_platform.modelling.record import EvaluationRecord, Rival, TrainingRecord
+from fraud_platform.modelling.report_origin import calibration, settings, windows
+from fraud_platform.modelling.rivals import CHAMPION
 from fraud_platform.modelling.slices import Slice
-from fraud_platform.modelling.split import Split
-from fraud_platform.modelling.threshold import Threshold
+from fraud_platform.modelling.wording import (
+    COMPARED,
+    COUNTS,
+    called,
+    gain,
+    policy,
+    remarks,
+    shown,
+    span,
+)
 
-METRICS = {
-    "average_precision": "Area under precision and recall; chance is the share of frauds",
+MEANINGS = {
+    "money_saved": "Currency units saved against calling nothing fraud",
     "card_precision_100": "Share of frauds among each day's 100 most suspicious users, mean",
+    "average_precision": "Area under precision and recall; chance is the share of frauds",
     "auc_roc": "Area under ROC; chance is 0.5",
     "precision": "Share of alerts that were frauds",
     "recall": "Share of frauds that were alerts",
@@ -21,8 +40,8 @@ METRICS = {
     "accuracy_never_fraud": "The same for calling nothing fraud",
     "brier": "Mean squared distance between score and outcome; 0 is best",
     "expected_calibration_error": "Mean distance between score and share of frauds; 0 is best",
+    **COUNTS,
 }
-COUNTS = {"rows": "Labelled transactions", "frauds": "Frauds", "alerts": "Alerts", "days": "Days"}
 PLOTS = {
     "precision_recall": "Precision and recall",
     "roc": "ROC",
@@ -33,87 +52,134 @@ PLOTS = {
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the report shows: `metrics`, `slices` and `plots` (PNG by name) of the test days.
+    """What the report shows: how a model was made, how it did on its test days, what the gate says.
 
-    `partition` is the day (YYYY-MM-DD) at whose end the model could have been trained, and
-    `table_versions` the Delta versions that training read.
+    `plots` are PNG by name. Without conditions there is no word of a gate.
     """
 
     model_name: str
-    model_version: str
-    partition: str
-    split: Split
-    threshold: Threshold
-    metrics: Metrics
-    slices: list[Slice]
-    table_versions: dict[str, int]
+    training: TrainingRecord
+    evaluation: EvaluationRecord
     plots: dict[str, bytes]
+    gate: list[Condition] = []
 
 
 def render(report: Report) -> str:
     """The report as one HTML page: no script, no other file, legible on a phone."""
-    title = f"{report.model_name} {report.model_version}"
-    origin = (
-        f"Trained as of the end of {report.partition}, reported on the test days "
-        f"{report.split.test}, which nothing was chosen on."
-    )
-    body = "\n".join(
-        (
-            f"<h1>{escape(title)}</h1>",
-            f"<p>{escape(origin)}</p>",
-            _headline(report),
-            "<h2>What it was made of</h2>",
-            _origin(report),
-            "<h2>Metrics</h2>",
-            _metrics(report.metrics),
-            "<h2>Slices</h2>",
-            _slices(report.slices),
-            "<h2>Plots</h2>",
-            *(_plot(name, png) for name, png in report.plots.items()),
-        )
-    )
-    return PAGE.format(title=escape(title), style=STYLE, body=body)
-
-
-def _headline(report: Report) -> str:
-    metrics = report.metrics
-    figures = {
-        "money saved": f"{metrics.money_saved / 100:,.0f}",
-        "frauds caught": f"{metrics.recall:.1%}",
-        "alerts that were right": f"{metrics.precision:.1%}",
-        "average precision": f"{metrics.average_precision:.3f}",
-    }
-    tiles = "".join(f"<div><b>{value}</b>{escape(name)}</div>" for name, value in figures.items())
-    return f'<div class="tiles">{tiles}</div>'
-
-
-def _origin(report: Report) -> str:
-    parts = {
-        f"{name.capitalize()} days": f"{days} ({days.days})"
-        for name, days in report.split.parts.items()
-    }
-    tables = {
-        f"Table {name}": f"version {version}"
-        for name, version in sorted(report.table_versions.items())
-    }
-    threshold = report.threshold
-    chosen = {"Threshold": f"{threshold.value:.4f}: {threshold.reason}"}
-    return _table((), [[name, value] for name, value in (parts | chosen | tables).items()])
-
-
-def _metrics(metrics: Metrics) -> str:
-    figures = [[name, f"{getattr(metrics, name):.4f}", text] for name, text in METRICS.items()]
-    money = [
-        "money_saved",
-        f"{metrics.money_saved / 100:,.2f}",
-        "Currency units saved against calling nothing fraud",
+    training, evaluation = report.training, report.evaluation
+    title = f"{report.model_name} v{evaluation.model_version}"
+    threshold = training.threshold
+    parts = [
+        heading(title, level=1),
+        paragraph(
+            f"Trained as of the end of {training.partition}, reported on the test days "
+            f"{training.split.test}, which nothing was chosen on."
+        ),
+        _headline(evaluation),
+        *_gate(report.gate),
+        heading("Beside others, on the same rows"),
+        *_comparison(training, evaluation),
+        heading("Slices"),
+        _slices(evaluation),
+        heading("Threshold"),
+        paragraph(
+            f"A payment with a probability over {threshold.value:.4f} is called fraud.",
+            *policy(training.training, threshold),
+        ),
+        heading("Calibration"),
+        *calibration(training, evaluation),
+        heading("All metrics"),
+        _metrics(evaluation),
+        heading("How it was made"),
+        windows(training),
+        settings(training),
+        heading("Plots"),
+        *(picture(PLOTS.get(name, name), png) for name, png in report.plots.items()),
     ]
-    counts = [[name, f"{getattr(metrics, name):,}", text] for name, text in COUNTS.items()]
-    return _table(("Metric", "Value", "Meaning"), [*figures, money, *counts], numbers=(1,))
+    return page(f"{title}: evaluation", parts)
 
 
-def _slices(slices: list[Slice]) -> str:
-    head = ("Slice", "Rows", "Frauds", "Alerts", "Precision", "Recall", "Av. precision", "Saved")
+def _headline(evaluation: EvaluationRecord) -> str:
+    def figure(name: str) -> Cell:
+        between = span(name, evaluation.intervals.get(name))
+        return Cell(shown(name, evaluation.metrics[name]), between)
+
+    def share(name: str) -> Cell:
+        found = evaluation.intervals.get(name)
+        between = f"{found.low:.1%} to {found.high:.1%}" if found else ""
+        return Cell(f"{evaluation.metrics[name]:.1%}", between)
+
+    never = f"{evaluation.metrics['accuracy_never_fraud']:.2%}"
+    return tiles(
+        {
+            "Money saved": figure("money_saved"),
+            "Card precision at 100": figure("card_precision_100"),
+            "Average precision": figure("average_precision"),
+            "Frauds caught": share("recall"),
+            "Alerts that were right": share("precision"),
+            "Accuracy": Cell(f"{evaluation.metrics['accuracy']:.2%}", f"never fraud: {never}"),
+        }
+    )
+
+
+def _gate(conditions: list[Condition]) -> list[str]:
+    if not conditions:
+        return []
+    failed = [one for one in conditions if not one.passed]
+    said = (
+        f"Refused: {len(failed)} of {len(conditions)} conditions failed."
+        if failed
+        else f"Passed all {len(conditions)} conditions."
+    )
+    body = [
+        [
+            Cell(one.name, one.sentence),
+            Cell("pass", kind="good") if one.passed else Cell("fail", kind="bad"),
+            one.figure,
+            one.limit,
+        ]
+        for one in [*failed, *(one for one in conditions if one.passed)]
+    ]
+    return [
+        heading("Promotion"),
+        verdict(said, good=not failed),
+        table(("Condition", "Verdict", "Found", "Asked"), body),
+    ]
+
+
+def _comparison(training: TrainingRecord, evaluation: EvaluationRecord) -> list[str]:
+    head = ("Metric", "This model", *(called(rival, training) for rival in evaluation.rivals))
+    body = [
+        [
+            name,
+            Cell(shown(name, evaluation.metrics[name]), span(name, evaluation.intervals.get(name))),
+            *(_rival(name, evaluation, rival) for rival in evaluation.rivals),
+        ]
+        for name in COMPARED
+    ]
+    return [
+        paragraph(*remarks(evaluation)),
+        table(head, body, numbers=range(1, len(head))),
+        paragraph(
+            "Small, below a rival's figure: how much more this model did, and between which two "
+            "figures 95% of the bootstrap's samples of users lie; green where they are all above "
+            "0, red where they are all below."
+        ),
+    ]
+
+
+def _rival(name: str, evaluation: EvaluationRecord, rival: Rival) -> Cell:
+    if name not in rival.metrics:
+        return Cell("has no ranking")
+    found = rival.gain.get(name)
+    kind = "" if not found else "good" if found.low > 0 else "bad" if found.high < 0 else ""
+    return Cell(shown(name, rival.metrics[name]), gain(name, evaluation, rival), kind)
+
+
+def _slices(evaluation: EvaluationRecord) -> str:
+    champion = next((one for one in evaluation.rivals if one.name == CHAMPION), None)
+    theirs = {(one.dimension, one.value): one for one in champion.slices} if champion else {}
+    head = ["Slice", "Rows", "Frauds", "Alerts", "Precision", "Recall", "Saved", "Av. precision"]
     body = [
         [
             f"{part.dimension}: {part.value}",
@@ -122,69 +188,28 @@ def _slices(slices: list[Slice]) -> str:
             f"{part.alerts:,}",
             f"{part.precision:.1%}" if part.alerts else "no alert",
             f"{part.recall:.1%}" if part.frauds else "no fraud",
-            "one class" if part.average_precision is None else f"{part.average_precision:.3f}",
-            f"{part.money_saved / 100:,.0f}",
+            shown("money_saved", part.money_saved / 100),
+            _average_precision(part),
+            *([_average_precision(theirs[part.dimension, part.value])] if champion else []),
         ]
-        for part in slices
+        for part in evaluation.slices
     ]
-    return _table(head, body, numbers=tuple(range(1, len(head))))
+    head += ["Champion's"] if champion else []
+    return table(head, body, numbers=range(1, len(head)))
 
 
-def _table(head: tuple[str, ...], body: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
-    """A table whose first column heads its rows; `numbers` are the columns to align right."""
-
-    def cell(tag: str, column: int, text: str, scope: str = "") -> str:
-        kind = ' class="n"' if column in numbers else ""
-        # A phone may break a long name after an underscore.
-        return f"<{tag}{scope}{kind}>{escape(text).replace('_', '_<wbr>')}</{tag}>"
-
-    top = "".join(cell("th", i, text, ' scope="col"') for i, text in enumerate(head))
-    rows = "".join(
-        "<tr>"
-        + cell("th", 0, row[0], ' scope="row"')
-        + "".join(cell("td", i, text) for i, text in enumerate(row[1:], start=1))
-        + "</tr>\n"
-        for row in body
-    )
-    header = f"<thead><tr>{top}</tr></thead>\n" if head else ""
-    return f'<div class="scroll"><table>\n{header}<tbody>\n{rows}</tbody></table></div>'
+def _average_precision(part: Slice) -> str:
+    found = part.average_precision
+    return "one class" if found is None else shown("average_precision", found)
 
 
-def _plot(name: str, png: bytes) -> str:
-    label = escape(PLOTS.get(name, name))
-    image = base64.b64encode(png).decode()
-    return f'<figure><img alt="{label}" src="data:image/png;base64,{image}"></figure>'
-
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: evaluation</title>
-<style>{style}</style>
-</head>
-<body><main>
-{body}
-</main></body>
-</html>
-"""
-
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0; background: #fff; color: #111827; font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 46rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: .5rem 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .5rem; }
-.tiles div { border: 1px solid #e5e7eb; border-radius: .5rem; padding: .5rem .75rem; }
-.tiles b { display: block; font-size: 1.35rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e5e7eb; }
-th { font-weight: 600; vertical-align: top; }
-thead th { white-space: nowrap; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 0 0 1.5rem; }
-img { width: 100%; max-width: 640px; height: auto; }
-"""
+def _metrics(evaluation: EvaluationRecord) -> str:
+    body = [
+        [
+            name,
+            Cell(shown(name, evaluation.metrics[name]), span(name, evaluation.intervals.get(name))),
+            meaning,
+        ]
+        for name, meaning in MEANINGS.items()
+    ]
+    return table(("Metric", "Value", "Meaning"), body, numbers=(1,))

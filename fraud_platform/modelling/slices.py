@@ -11,6 +11,8 @@ from fraud_platform.modelling.scored import arrays, check_scores
 
 AMOUNT_BANDS = (10, 50, 200, 1_000)
 """Where an amount band ends and the next begins, in currency units."""
+DAY = 86_400.0
+"""Seconds."""
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,19 +34,26 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def by_slice(rows: pl.DataFrame, threshold: float, costs: Costs) -> list[Slice]:
-    """The slices by amount band and by `device_new`, each dimension in its own order.
+    """The slices by amount band, by device and by the merchant's age, each in its own order.
 
-    `rows` are scored rows (see `scored`) with the feature `device_new` (1, 0, or null where the
-    transaction names no device). Values without rows are left out. Raises EvaluationError for rows
-    without a label, or scores that are no probabilities.
+    `rows` are scored rows (see `scored`) with the features `device_new` (1, 0, or null where the
+    transaction names no device) and `merchant_age` (seconds, null where no earlier day of the last
+    thirty knows the merchant); of one that isn't there, no slices are cut. Values without rows are
+    left out. Raises EvaluationError for rows without a label, or scores that are no probabilities.
     """
     check_scores(rows)
-    dimensions = {"amount": _amount_bands(), "device": _devices()}
-    parts = [
-        (dimension, value, rows.filter(where))
+    dimensions = {"amount": _amount_bands()}
+    if "device_new" in rows.columns:
+        dimensions["device"] = _devices()
+    if "merchant_age" in rows.columns:
+        dimensions["merchant age"] = _merchant_ages()
+    # Without the names, which take most of the memory.
+    slim = rows.drop("event_date", "user_id")
+    parts = (
+        (dimension, value, slim.filter(where))
         for dimension, values in dimensions.items()
         for value, where in values.items()
-    ]
+    )
     return [
         _slice(dimension, value, part, threshold, costs)
         for dimension, value, part in parts
@@ -69,6 +78,16 @@ def _amount_bands() -> dict[str, pl.Expr]:
 def _devices() -> dict[str, pl.Expr]:
     new = pl.col("device_new")
     return {"known": new == 0, "new": new == 1, "not named": new.is_null()}
+
+
+def _merchant_ages() -> dict[str, pl.Expr]:
+    age = pl.col("merchant_age")
+    return {
+        "unknown": age.is_null(),
+        "under 1 day": age < DAY,
+        "1 to 7 days": age.is_between(DAY, 7 * DAY),
+        "over 7 days": age > 7 * DAY,
+    }
 
 
 def _slice(dimension: str, value: str, part: pl.DataFrame, threshold: float, costs: Costs) -> Slice:

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import xgboost as xgb
 
+from fraud_platform.modelling.amount_rule import tune_amount_rule
 from fraud_platform.modelling.calibration import Calibration, fit_calibration
 from fraud_platform.modelling.dataset import Dataset, Part
 from fraud_platform.modelling.fit import Progress, fit
@@ -16,11 +17,15 @@ from fraud_platform.settings import Training
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: trees, what makes probabilities of their margins, and where fraud begins."""
+    """A model: trees, what makes probabilities of their margins, and where fraud begins.
+
+    `amount_rule` is what the same policy made of the amount alone (see `tune_amount_rule`).
+    """
 
     booster: xgb.Booster
     calibration: Calibration | None
     threshold: Threshold
+    amount_rule: Threshold
 
     def score(self, part: Part) -> pl.DataFrame:
         """The part's rows with the model's probabilities as column `score`."""
@@ -54,4 +59,10 @@ def train(
             cost=0,
             cost_never=0,
         )
-    return Trained(booster=booster, calibration=calibration, threshold=threshold)
+    chosen_on = validation or data.fit
+    return Trained(
+        booster=booster,
+        calibration=calibration,
+        threshold=threshold,
+        amount_rule=tune_amount_rule(chosen_on.rows, training),
+    )

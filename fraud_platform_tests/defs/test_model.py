@@ -1,9 +1,11 @@
 """The model as assets: trained, reported, deployed, and what is refused on the way."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
+import mlflow
 import msgspec
 import polars as pl
 import pytest
@@ -12,7 +14,9 @@ from fraud_platform.contracts.tables import TRANSACTION_LABELS
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.lake.store import Lake
+from fraud_platform.modelling.bundle import MODEL as MODEL_FILE
 from fraud_platform.modelling.bundle import champion_path, read_bundle
+from fraud_platform.modelling.record import EVALUATION, EvaluationRecord, Rival
 from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.world import FIRST, LAST, MODEL, make
@@ -140,6 +144,86 @@ def test_the_report_speaks_of_the_rows_that_training_read(tables: Lake) -> None:
     (found,) = load_settings().mlflow_artifacts.rglob("evaluation.json")
     metrics = json.loads(found.read_text())["metrics"]
     assert metrics["frauds"] < metrics["rows"] / 2
+
+
+def report_of(day: date) -> EvaluationRecord:
+    registry = Registry(load_settings())
+    run = registry.newest(day.isoformat()).run_id
+    return registry.document(run, EVALUATION, EvaluationRecord)
+
+
+def page_of(model_version: str) -> str:
+    pages = (path.read_text() for path in load_settings().mlflow_artifacts.rglob("report.html"))
+    (found,) = [page for page in pages if f"<h1>{MODEL_NAME} v{model_version}</h1>" in page]
+    return found.replace("<wbr>", "")
+
+
+def champion_of(report: EvaluationRecord) -> Rival:
+    (found,) = [one for one in report.rivals if one.name == "champion"]
+    return found
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_report_of_a_second_model_names_the_champion_with_gains() -> None:
+    make(MODEL, LAST - timedelta(days=1), LAST - timedelta(days=1))
+    first = champion_path(load_settings().bundles_dir)
+    assert first is not None
+    with dg.DagsterInstance.ephemeral() as instance:
+        make(["fraud_model", "evaluation_report"], LAST, LAST, instance)
+        event = instance.get_latest_materialization_event(dg.AssetKey("evaluation_report"))
+    report = report_of(LAST)
+    assert [one.name for one in report.rivals] == ["champion", "amount rule", "never fraud"]
+    champion = champion_of(report)
+    assert (champion.model_version, champion.seen) == ("1", None)
+    assert champion.sha256 == read_bundle(first)[0].sha256[MODEL_FILE] != report.sha256
+    assert report.incomparable is None
+    for name in ("average_precision", "card_precision_100", "money_saved"):
+        assert champion.metrics[name] != report.metrics[name]
+        assert champion.gain[name].low <= champion.gain[name].high
+        assert report.intervals[name].low < report.metrics[name] < report.intervals[name].high
+    page = page_of("2")
+    assert "Champion v1" in page
+    assert "merchant age: over 7 days" in page
+    logged = mlflow.MlflowClient(load_settings().mlflow_uri).get_run(
+        Registry(load_settings()).newest(LAST.isoformat()).run_id
+    )
+    metrics = logged.data.metrics
+    assert metrics["test_money_saved_low"] == report.intervals["money_saved"].low
+    assert metrics["champion_auc_roc"] == champion.metrics["auc_roc"]
+    gain = champion.gain["average_precision"]
+    assert metrics["gain_on_champion_average_precision_high"] == gain.high
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown = event.asset_materialization.metadata
+    assert "more than: Champion v1" in str(shown["rivals"].value)
+    assert " to " in str(shown["average_precision_interval"].value)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_champion_that_cannot_be_read_is_told_and_the_report_is_made() -> None:
+    make(MODEL, LAST, LAST)
+    live = champion_path(load_settings().bundles_dir)
+    assert live is not None
+    (live / MODEL_FILE).write_bytes(b"damaged")
+    make(["evaluation_report"], LAST, LAST)
+    report = report_of(LAST)
+    assert [one.name for one in report.rivals] == ["amount rule", "never fraud"]
+    assert "the live model can't be read" in str(report.incomparable)
+    assert "Not compared with the champion" in page_of("1")
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_champion_that_is_the_same_model_or_saw_the_test_days_is_told() -> None:
+    make(MODEL, LAST, LAST)
+    make(["evaluation_report"], LAST, LAST)
+    same = report_of(LAST)
+    assert champion_of(same).sha256 == same.sha256
+    assert champion_of(same).metrics == same.metrics
+    assert "this very model" in page_of("1")
+    older = LAST - timedelta(days=6)
+    make(["fraud_model", "evaluation_report"], older, older)
+    assert champion_of(report_of(older)).seen is not None
+    assert "it had seen the answers" in page_of("2")
 
 
 @pytest.mark.usefixtures("tables")

@@ -53,9 +53,13 @@ def feature_rows(
         },
         schema_overrides={"event_date": pl.Date},
     )
-    return frame.with_columns(
+    frame = frame.with_columns(
         _missing("time_since_last_tx", random.random(count) < 0.1),
         _missing("device_new", random.random(count) < 0.05),
+    )
+    age = random.exponential(5 * 86_400.0, count)
+    return frame.with_columns(merchant_age=pl.Series(age)).with_columns(
+        _missing("merchant_age", random.random(count) < 0.05)
     )
 
 

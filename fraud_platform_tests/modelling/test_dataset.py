@@ -42,6 +42,14 @@ def test_each_part_holds_the_rows_of_its_days_in_an_order_of_its_own(prepared: P
         np.testing.assert_array_equal(part.is_fraud, other.is_fraud)
 
 
+def test_chunks_hold_the_features_that_are_asked_for_in_their_order(dataset: Dataset) -> None:
+    part = dataset.fit
+    wanted = ["device_new", "amount"]
+    found = np.concatenate(list(part.chunks(1000, wanted)))
+    columns = [FEATURE_NAMES.index(name) for name in wanted]
+    np.testing.assert_array_equal(found, part.matrix[:, columns])
+
+
 def test_the_matrix_is_float32_in_catalogue_order_with_nan_for_null(dataset: Dataset) -> None:
     part = dataset.fit
     assert part.matrix.dtype == np.float32

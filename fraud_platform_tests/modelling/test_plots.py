@@ -48,6 +48,15 @@ def test_the_threshold_and_the_caption_change_the_picture(
     assert all(made[name] != other[name] for name in made)
 
 
+def test_the_champion_is_a_second_line_of_precision_and_recall(
+    scored: pl.DataFrame, booster: xgb.Booster, costs: Costs
+) -> None:
+    made = plot_all(scored, 0.5, costs, booster, CAPTION)
+    rival = scored.with_columns(score=pl.col("score") * pl.col("device_new").fill_null(1) + 1e-3)
+    beside = plot_all(scored, 0.5, costs, booster, CAPTION, champion=rival)
+    assert [name for name in made if made[name] != beside[name]] == ["precision_recall"]
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_thresholds_at_the_ends_can_be_drawn(
     threshold: float, scored: pl.DataFrame, booster: xgb.Booster, costs: Costs

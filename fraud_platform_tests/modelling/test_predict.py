@@ -7,7 +7,14 @@ import xgboost as xgb
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.modelling.dataset import Dataset
-from fraud_platform.modelling.predict import ModelError, load_booster, predict
+from fraud_platform.modelling.predict import (
+    ModelError,
+    load_booster,
+    predict,
+    predict_all,
+    predict_both,
+)
+from fraud_platform.modelling.train import Trained
 from fraud_platform_tests.modelling.generated import window_rows
 
 
@@ -86,3 +93,17 @@ def test_a_model_of_other_features_is_refused(booster: xgb.Booster) -> None:
     raw = bytes(booster.save_raw("ubj"))
     with pytest.raises(ModelError, match="train it again"):
         load_booster(raw, FEATURE_NAMES[::-1])
+
+
+def test_scores_before_calibration_come_beside_those_after_it(
+    dataset: Dataset, trained: Trained
+) -> None:
+    test, booster = dataset.test, trained.booster
+    assert trained.calibration is not None
+    after, before = predict_both(booster, test.chunks(500), trained.calibration)
+    expected = predict_all(booster, test.chunks(), trained.calibration)
+    np.testing.assert_array_equal(after, expected)
+    np.testing.assert_allclose(before, predict(booster, test.matrix), rtol=1e-5)
+    bare, same = predict_both(booster, test.chunks(), None)
+    np.testing.assert_array_equal(bare, predict(booster, test.matrix))
+    np.testing.assert_array_equal(bare, same)

@@ -12,7 +12,7 @@ COSTS = Costs(missed_fraud_fee=2500, false_alarm=500)
 def test_the_slices_of_each_dimension_sum_up_to_the_whole(scored: pl.DataFrame) -> None:
     whole = decide(scored, 0.5, COSTS)
     slices = by_slice(scored, 0.5, COSTS)
-    for dimension in ("amount", "device"):
+    for dimension in ("amount", "device", "merchant age"):
         parts = [part for part in slices if part.dimension == dimension]
         for name in ("rows", "frauds", "alerts", "money_saved"):
             assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
@@ -42,6 +42,24 @@ def test_devices_are_known_new_or_not_named() -> None:
         ("new", 1, 1),
         ("not named", 0, 1),
     ]
+
+
+def test_merchants_are_unknown_young_or_old() -> None:
+    day = 86_400.0
+    ages = [None, 0.0, day - 1, day, 7 * day, 7 * day + 1]
+    rows = scored_rows([0.9] * 6, [False] * 6).with_columns(merchant_age=pl.Series(ages))
+    found = [part for part in by_slice(rows, 0.5, COSTS) if part.dimension == "merchant age"]
+    assert [(part.value, part.rows) for part in found] == [
+        ("unknown", 1),
+        ("under 1 day", 2),
+        ("1 to 7 days", 2),
+        ("over 7 days", 1),
+    ]
+
+
+def test_a_feature_that_the_rows_do_not_have_cuts_no_slices() -> None:
+    rows = scored_rows([0.9, 0.1], [True, False]).drop("device_new")
+    assert {part.dimension for part in by_slice(rows, 0.5, COSTS)} == {"amount"}
 
 
 def test_a_slice_of_one_class_has_no_average_precision() -> None:
