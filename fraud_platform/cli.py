@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fraud_platform.cli_backtest import backtest
 from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, stream, topics
 from fraud_platform.cli_models import models
@@ -63,6 +64,7 @@ main.add_command(online)
 main.add_command(parity)
 main.add_command(features)
 main.add_command(models)
+main.add_command(backtest)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -23,6 +24,9 @@ from fraud_platform.provenance import training_tags
 from fraud_platform.registry import MODEL_NAME, TABLE_VERSION, Registry
 from fraud_platform.scratch import scratch
 from fraud_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from fraud_platform.modelling.tune import Tuned
 
 REFERENCE_ROWS = 1_000_000
 """Rows, evenly spread over the fit days, that the reference histograms are taken of."""
@@ -70,6 +74,7 @@ def fraud_model(
     from fraud_platform.modelling.predict import predict  # noqa: PLC0415
     from fraud_platform.modelling.reference import build_reference  # noqa: PLC0415
     from fraud_platform.modelling.train import train  # noqa: PLC0415
+    from fraud_platform.modelling.tune import tune  # noqa: PLC0415
 
     settings, day = platform.settings, last_day(context).date()
     with checks.explained(), scratch(settings.scratch_dir) as folder:
@@ -87,6 +92,11 @@ def fraud_model(
             training,
             folder,
         )
+        tuned = None
+        if training.tune_minutes:
+            report = partial(progress.report, "tune")
+            tuned = tune(data, training, settings.tuning_db, day, progress=report)
+            training = tuned.training
         trained = train(data, training, progress=partial(progress.report, "train"))
         sample = data.fit.sample(REFERENCE_ROWS)
         record = TrainingRecord(
@@ -117,6 +127,11 @@ def fraud_model(
                 "fit_rows": data.fit.rows.height,
                 "fit_frauds": int(data.fit.is_fraud.sum()),
                 "rounds": record.rounds,
+                **(
+                    {"tune_trials": tuned.trials, "tune_gain": tuned.best - tuned.given}
+                    if tuned
+                    else {}
+                ),
             },
             tags={
                 **training_tags(settings, context.run.run_id),
@@ -135,8 +150,18 @@ def fraud_model(
             "fit_rows": data.fit.rows.height,
             "fit_frauds": int(data.fit.is_fraud.sum()),
             "trees": record.rounds * training.parallel_trees,
+            "tuning": _told(tuned),
             "threshold": round(trained.threshold.value, 4),
             "threshold_reason": trained.threshold.reason,
             "table_versions": dg.MetadataValue.json(read),
         }
+    )
+
+
+def _told(tuned: "Tuned | None") -> str:
+    if tuned is None:
+        return "off"
+    return (
+        f"{tuned.trials} trials in study {tuned.study}; average precision on the validation rows "
+        f"{tuned.given:.4f} as set, {tuned.best:.4f} at best"
     )

@@ -1,7 +1,8 @@
 """Feature rows of a window beside the labels that were known at the end of a day."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 
 import polars as pl
 import pyarrow.dataset as ds
@@ -16,8 +17,23 @@ READ = (TRANSACTION_FEATURES, TRANSACTION_LABELS)
 _KEY = ["transaction_id", "timestamp_us"]
 
 
+def feature_rows(lake: Lake, versions: Mapping[str, int], day: date) -> pl.DataFrame:
+    """The feature rows of a day at the version that is named, or the newest."""
+    return lake.read(
+        TRANSACTION_FEATURES,
+        day,
+        day + timedelta(days=1),
+        version=versions.get(TRANSACTION_FEATURES.name),
+    )
+
+
 def labelled_days(
-    lake: Lake, start: date, end: date, known_by: date, versions: Mapping[str, int]
+    lake: Lake,
+    start: date,
+    end: date,
+    known_by: date,
+    versions: Mapping[str, int],
+    features: Callable[[date], pl.DataFrame] | None = None,
 ) -> Iterator[tuple[date, pl.DataFrame]]:
     """Each day with start <= day < end, its feature rows, and `is_fraud` as known at `known_by`'s
     end.
@@ -25,18 +41,14 @@ def labelled_days(
     Of a transaction labelled more than once the last verdict counts; `is_fraud` is null where none
     was known. `versions` are the Delta versions to read, by table, so that a report made later
     sees the rows that training saw. All labels of the window are held, of the features one day.
+    `features` gives a day's feature rows to who reads windows that overlap, and keeps some.
     """
+    features = features or partial(feature_rows, lake, versions)
     verdicts = _verdicts(lake, start, end, known_by, versions.get(TRANSACTION_LABELS.name))
     for day in days_between(start, end):
-        features = lake.read(
-            TRANSACTION_FEATURES,
-            day,
-            day + timedelta(days=1),
-            version=versions.get(TRANSACTION_FEATURES.name),
-        )
         of_day = verdicts.filter(pl.col("event_date") == day)
         known = latest_labels(of_day).select(*_KEY, "is_fraud")
-        yield day, features.join(known, on=_KEY, how="left")
+        yield day, features(day).join(known, on=_KEY, how="left")
 
 
 def _verdicts(

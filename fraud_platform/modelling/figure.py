@@ -5,6 +5,7 @@ evaluations in one.
 """
 
 import io
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,10 +30,24 @@ def new_axes(title: str, below: str, height: float = 4.4) -> tuple[Figure, Axes]
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=22)
     axes.text(0, 1.02, below, transform=axes.transAxes, fontsize=9, color=BASELINE_COLOUR)
+    _plain(axes)
+    return figure, axes
+
+
+def new_panels(titles: Sequence[str], height: float = 2.0) -> tuple[Figure, list[Axes]]:
+    """A figure of plots one below the other, each 6.4 by `height` inches, that share their x."""
+    figure = Figure(figsize=(6.4, height * len(titles)), dpi=150, layout="constrained")
+    panels = list(figure.subplots(len(titles), sharex=True, squeeze=False)[:, 0])
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+        _plain(axes)
+    return figure, panels
+
+
+def _plain(axes: Axes) -> None:
     axes.grid(visible=True, color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def mark_threshold(axes: Axes, x: float, y: float, threshold: float, more: str = "") -> None:
@@ -68,6 +83,11 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def as_png(figure: Figure, axes: Axes, legend: Corner) -> bytes:
     """The figure as PNG, its legend in a corner; equal figures are equal bytes."""
     axes.legend(loc=legend, fontsize=9, framealpha=0.9)
+    return to_png(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG; equal figures are equal bytes."""
     buffer = io.BytesIO()
     # Without the metadata that names matplotlib's version.
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})

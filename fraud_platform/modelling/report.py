@@ -96,7 +96,7 @@ def render(report: Report) -> str:
         heading("Plots"),
         *(picture(PLOTS.get(name, name), png) for name, png in report.plots.items()),
     ]
-    return page(title, parts)
+    return page(f"{title}: evaluation", parts)
 
 
 def _headline(evaluation: EvaluationRecord) -> str:
@@ -134,16 +134,16 @@ def _gate(conditions: list[Condition]) -> list[str]:
     body = [
         [
             Cell(one.name, one.sentence),
+            Cell("pass", kind="good") if one.passed else Cell("fail", kind="bad"),
             one.figure,
             one.limit,
-            Cell("pass", kind="good") if one.passed else Cell("fail", kind="bad"),
         ]
         for one in [*failed, *(one for one in conditions if one.passed)]
     ]
     return [
         heading("Promotion"),
         verdict(said, good=not failed),
-        table(("Condition", "Found", "Asked", "Verdict"), body),
+        table(("Condition", "Verdict", "Found", "Asked"), body),
     ]
 
 
@@ -162,7 +162,7 @@ def _comparison(training: TrainingRecord, evaluation: EvaluationRecord) -> list[
         table(head, body, numbers=range(1, len(head))),
         paragraph(
             "Small, below a rival's figure: how much more this model did, and between which two "
-            "figures 95 % of the bootstrap's samples of users lie; green where they are all above "
+            "figures 95% of the bootstrap's samples of users lie; green where they are all above "
             "0, red where they are all below."
         ),
     ]

@@ -201,5 +201,10 @@ class Settings(Section, frozen=True):
         return self.data_dir / "mlflow.db"
 
     @property
+    def tuning_db(self) -> Path:
+        """Optuna's studies."""
+        return self.data_dir / "tuning.db"
+
+    @property
     def mlflow_artifacts(self) -> Path:
         return self.data_dir / "mlartifacts"

@@ -154,7 +154,7 @@ def test_the_rivals_stand_beside_the_model_with_its_gains(report: Report) -> Non
     champion = report.evaluation.rivals[0]
     found = champion.gain["average_precision"]
     more = report.evaluation.metrics["average_precision"] - champion.metrics["average_precision"]
-    assert f"{more:+.3f} ({found.low:+.3f} to {found.high:+.3f})" in reader.text
+    assert f"{more:+.3f} ({found.low:.3f} to {found.high:.3f})" in reader.text
     assert "has no ranking" in reader.text
     # On a phone, where the head is not shown, each cell says whose it is.
     assert ("data-label", "Champion v11") in reader.attributes
