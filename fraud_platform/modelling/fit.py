@@ -80,7 +80,9 @@ def fit(
     weight = positive_weight(part, training)
     data = binned(part, threads=threads)
     stop = training.early_stopping_rounds if validation else 0
-    evals = [(binned(validation, like=data, threads=threads), "validation")] if stop else []
+    evals = []
+    if validation and stop:
+        evals = [(binned(validation, like=data, threads=threads), "validation")]
     booster = xgb.train(
         parameters(training, part.features, positive_weight=weight, threads=threads),
         data,

@@ -206,10 +206,9 @@ def _average_precision(part: Slice) -> str:
 def _metrics(evaluation: EvaluationRecord) -> str:
     body = [
         [
-            name,
+            Cell(name, meaning),
             Cell(shown(name, evaluation.metrics[name]), span(name, evaluation.intervals.get(name))),
-            meaning,
         ]
         for name, meaning in MEANINGS.items()
     ]
-    return table(("Metric", "Value", "Meaning"), body, numbers=(1,))
+    return table(("Metric", "Value"), body, numbers=(1,))

@@ -132,7 +132,8 @@ def test_every_metric_has_its_interval_and_every_slice_the_champions_figure(
     assert set(MEANINGS) == set(evaluation.metrics)
     for name, value in evaluation.metrics.items():
         between = span(name, evaluation.intervals.get(name))
-        assert re.search(rf"{name}\s*{re.escape(shown(name, value) + between)}", text), name
+        told = re.escape(MEANINGS[name] + shown(name, value) + between)
+        assert re.search(rf"{name}\s*{told}", text), name
     champion = evaluation.rivals[0]
     for mine, theirs in zip(evaluation.slices, champion.slices, strict=True):
         both = [
