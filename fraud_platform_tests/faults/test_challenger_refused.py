@@ -20,7 +20,7 @@ from fraud_platform_tests.modelling.generated import DAY
 from fraud_platform_tests.registered import register
 from fraud_platform_tests.serving.parts import eventually
 from fraud_platform_tests.serving.process import Process
-from fraud_platform_tests.world import make
+from fraud_platform_tests.world import LAST, make
 
 BEFORE = DAY - timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("tables")
@@ -67,20 +67,19 @@ def test_a_worse_one_nan_scores_and_another_schema_are_refused_with_their_reason
     root = load_settings().bundles_dir
     before = champion_path(root)
     broken = nan_model(models["2"], tmp_path / "nan.ubj")
-    features = [*FEATURE_NAMES[1:], FEATURE_NAMES[0]]
+    mixed = [*FEATURE_NAMES[1:], FEATURE_NAMES[0]]
     other = tmp_path / "other.ubj"
     booster = xgb.Booster()
     booster.load_model(models["2"])
-    booster.feature_names = features
+    booster.feature_names = mixed
     booster.save_model(other)
-    for refused, reason in (
-        (register(models["2"], 0.4, against=live), "0.4000 on 3 test days is not above"),
-        (register(broken, 0.5, against=live), "of its scores of 2026-04-03 are no probabilities"),
-        (
-            register(other, 0.5, against=live, features=features),
-            "catalogue has its features in another order",
-        ),
+    catalogue = "catalogue has its features in another order"
+    for model, metric, features, reason in (
+        (models["2"], 0.4, list(FEATURE_NAMES), "0.4000 on 3 test days is not above"),
+        (broken, 0.5, list(FEATURE_NAMES), f"of its scores of {LAST} are no probabilities"),
+        (other, 0.5, mixed, catalogue),
     ):
+        refused = register(model, metric, against=live, features=features)
         ran = make(["deployed_model"], DAY, DAY)
         (warning,) = ran.warnings
         assert reason in warning
