@@ -14,7 +14,9 @@ def why_incomparable(
     """Why there is nothing to compare, if there isn't: the report must speak of the live model."""
     found = "nobody" if champion is None else f"v{champion.model_version}"
     wanted = "nobody" if live is None else f"v{live.model_version}"
-    anew = f"materialise evaluation_report of {evaluation.partition} again"
+    if live and champion and champion.sha256 not in (None, live.sha256):
+        found = f"another {found}"
+    anew = f"of {evaluation.partition} again"
     if live is not None and live.sha256 == evaluation.sha256:
         found, reason = f"v{evaluation.model_version}", f"it is the same model as the live {wanted}"
     elif live is not None and evaluation.incomparable is not None:
@@ -24,9 +26,15 @@ def why_incomparable(
             f"{evaluation.model_version} --force --why TEXT"
         )
     elif found != wanted:
-        reason = f"its report compares it with {found} while {wanted} is live: {anew}"
+        reason = (
+            f"its report compares it with {found} while {wanted} is live: materialise "
+            f"evaluation_report {anew}"
+        )
     elif live is None and not any(one.name == "amount rule" for one in evaluation.rivals):
-        reason = f"its report doesn't compare it with the amount rule: {anew}"
+        reason = (
+            "its report doesn't compare it with the amount rule: materialise fraud_model and "
+            f"evaluation_report {anew}"
+        )
     else:
         return None
     return Condition(

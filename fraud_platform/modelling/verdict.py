@@ -7,7 +7,7 @@ NEEDED_TO_SERVE = ("schema", "scores")
 """Without these no service takes a model, whoever wants it."""
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class Condition(msgspec.Struct, frozen=True):
     """One thing asked of a challenger: what was found, what was asked, and both in words."""
 
     name: str

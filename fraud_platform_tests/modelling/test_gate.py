@@ -104,6 +104,7 @@ def test_the_same_model_is_not_better_than_itself() -> None:
     ("rivals", "live", "says"),
     [
         ([champion("4")], LIVE, "compares it with v4 while v5 is live"),
+        ([champion("5", sha256="4" * 64)], LIVE, "compares it with another v5 while v5 is live"),
         ([], LIVE, "compares it with nobody while v5 is live"),
         ([champion("5")], None, "compares it with v5 while nobody is live"),
     ],
