@@ -76,7 +76,8 @@ def plot(found: Backtest) -> bytes:
         if name != "money_saved":
             _widen(axes, SPAN.get(name, 0.1))
         axes.legend(loc="best", fontsize=8, framealpha=0.9, ncols=2)
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    # Of three days it would mark the noons too.
+    locator = AutoDateLocator(minticks=min(3, max(1, len(days) - 1)), maxticks=8)
     panels[-1].xaxis.set_major_locator(locator)
     panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
     panels[-1].set_xlabel("day at whose end the model could have been trained", fontsize=9)
@@ -114,6 +115,7 @@ def render(found: Backtest, png: bytes) -> str:
     }
     title = f"Backtest {found.days[0].day} to {found.days[-1].day}"
     rows = [one.row() for one in found.tested]
+    columns = [name for name in rows[0] if name in means or name in ("day", "test")]
     parts = [
         heading(title, 1),
         paragraph(found.about),
@@ -122,9 +124,9 @@ def render(found: Backtest, png: bytes) -> str:
         picture("Metrics over time", png),
         heading("Day by day"),
         table(
-            list(rows[0]),
-            [[_text(value) for value in row.values()] for row in rows],
-            numbers=[i for i, name in enumerate(rows[0]) if name in means],
+            columns,
+            [[_text(row[name]) for name in columns] for row in rows],
+            numbers=[i for i, name in enumerate(columns) if name in means],
         ),
     ]
     if found.untrained:
@@ -135,11 +137,9 @@ def render(found: Backtest, png: bytes) -> str:
 
 def _text(value: str | float | None) -> str:
     match value:
-        case None:
-            return ""
         case float():
             return f"{value:,.2f}" if abs(value) > 1 else f"{value:.4f}"
         case int():
             return f"{value:,}"
         case _:
-            return value
+            return str(value)
