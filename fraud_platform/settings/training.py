@@ -31,7 +31,7 @@ class Training(Section, frozen=True):
     max_single_auc: Annotated[float, Meta(gt=0.5, le=1)] = 0.98
     """A feature that alone ranks frauds better than this is taken for a leak, and refused."""
 
-    trees: Positive = 300
+    trees: Positive = 200
     """Most trees; early stopping may leave fewer."""
     early_stopping_rounds: NotNegative = 50
     """Trees without a better average precision on the validation rows, after which no more are
@@ -42,7 +42,7 @@ class Training(Section, frozen=True):
     """Share of the rows that a tree is grown on."""
     feature_share: Fraction = 0.6
     """Share of the features that a tree is grown on."""
-    class_balance: Share = 1.0
+    class_balance: Share = 0.0
     """How far a fraud's weight makes up for its rarity: its weight is legitimate rows / frauds to
     the power of this. 1 balances the classes, 0 weighs all rows alike."""
     min_child_weight: Money = 3.0

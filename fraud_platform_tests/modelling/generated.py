@@ -13,7 +13,9 @@ from fraud_platform.settings import Labels, Training
 
 DAY = date(2026, 3, 31)
 LABELS = Labels()
-TRAINING = Training(window_days=10, validation_days=2, test_days=3, trees=15, learning_rate=0.1)
+TRAINING = Training(
+    window_days=10, validation_days=2, test_days=3, trees=15, learning_rate=0.1, class_balance=1
+)
 
 MADE = Manifest(
     model_name="fraud_detector",
