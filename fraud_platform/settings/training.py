@@ -68,7 +68,7 @@ class Training(Section, frozen=True):
     threshold_wished: Money = 0.0
     """With `precision` and `recall` the least share, with `alerts` the most alerts a day."""
     threshold_fixed: Share = 0.7
-    min_precision: Share = 0.5
+    min_precision: Share = 0.65
     """With `cost`: least share of alerts that must have been right; 0 asks for nothing."""
     missed_fraud_fee: Money = 20.0
     """Cost of a missed fraud beyond its amount, in currency units."""
