@@ -21,12 +21,17 @@ import polars as pl
 import pyarrow.dataset as ds
 
 from benchmarks import peers
+from benchmarks.feature_days import make_days
 from fraud_platform.commands.simulate import write
-from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS
-from fraud_platform.features.offline import compute_features
-from fraud_platform.features.tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.tables import (
+    LANDED_EVENTS,
+    RAW_TRANSACTIONS,
+    TRANSACTION_LABELS,
+    Table,
+)
 from fraud_platform.ingest.landing import land_file
 from fraud_platform.ingest.mapping import FieldMap
+from fraud_platform.lake.counts import days_with_rows
 from fraud_platform.lake.days import LANDED_LABEL, attach_transactions, deduplicate
 from fraud_platform.lake.store import Lake
 from fraud_platform.memory import peak_mib
@@ -77,7 +82,7 @@ def ingest(data: Path, lake: Path) -> int:
 def days(root: Path) -> int:
     """Landed events to clean days of transactions and labels."""
     lake = Lake(root)
-    start, end = _range(lake)
+    start, end = _range(lake, LANDED_EVENTS)
     transaction, label = (ds.field("kind") == kind for kind in ("transaction", "label"))
     columns = RAW_TRANSACTIONS.schema.names
     landed = lake.read(LANDED_EVENTS, start, end, columns=columns, where=transaction)
@@ -90,20 +95,12 @@ def days(root: Path) -> int:
 
 
 def features(root: Path) -> int:
-    lake = Lake(root)
-    start, end = _range(lake)
-    frame = compute_features(
-        lake.dataset(RAW_TRANSACTIONS, start, end),
-        lake.dataset(TRANSACTION_LABELS, start, end),
-        start,
-        end,
-    )
-    lake.replace_days(TRANSACTION_FEATURES, start, end, frame)
-    return frame.height
+    """Clean days to features, by all the tables in between."""
+    return make_days(root, *_range(Lake(root), RAW_TRANSACTIONS)).rows
 
 
-def _range(lake: Lake) -> tuple[date, date]:
-    found = list(lake.count_by_day(LANDED_EVENTS, date.min, date.max))
+def _range(lake: Lake, table: Table) -> tuple[date, date]:
+    found = days_with_rows(lake, table)
     return found[0], found[-1] + timedelta(days=1)
 
 
