@@ -104,7 +104,7 @@ def fraud_model(
                 sample, predict(trained.booster, sample, trained.calibration)
             ),
         )
-        weight = positive_weight(data.fit)
+        weight = positive_weight(data.fit, training)
         registered = Registry(settings).register(
             trained.booster,
             record.partition,

@@ -27,12 +27,24 @@ class TrainingConfig(dg.Config):
     )
     seed: int = Field(_set.seed, description="Of all that is drawn.")
 
-    def over(self, training: Training) -> Training:
-        """The settings with this run's values in their place.
+    tune_minutes: int = Field(
+        _set.tune_minutes, description="Minutes to look for better trees first; 0: off."
+    )
 
-        Raises PredictFlowError for one that is out of range.
+    def over(self, training: Training) -> Training:
+        """The settings with this run's values in their place, where they aren't the defaults.
+
+        Dagster doesn't say which were given. Raises PredictFlowError for one that is out of range.
         """
+        given = {
+            name: value for name, value in self.model_dump().items() if value != getattr(_set, name)
+        }
         try:
-            return msgspec.convert(msgspec.to_builtins(training) | self.model_dump(), Training)
+            return msgspec.convert(msgspec.to_builtins(training) | given, Training)
         except msgspec.ValidationError as error:
-            raise PredictFlowError(f"the run's configuration of fraud_model: {error}") from error
+            what, _, where = str(error).partition(" - at `$.")
+            name = where.rstrip("`")
+            raise PredictFlowError(
+                f"the run's configuration of fraud_model: {name} is {getattr(self, name)}. {what}; "
+                "change it in the launchpad, or leave it out"
+            ) from error

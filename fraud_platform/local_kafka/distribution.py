@@ -1,5 +1,6 @@
 """Kafka's own jars, fetched once by Maven, and the Java that runs them."""
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -59,15 +60,15 @@ def fetched_libs(cache: Path) -> Path:
     java_program()  # which Maven needs too, and would miss with other words
     progress.report(_STAGE, 0, 1)
     libs.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=libs.parent) as name:
-        staging = Path(name)
-        (staging / "pom.xml").write_text(_POM)
-        _copy_jars(maven, staging)
-        try:
+    # Two Mavens at once would fetch everything twice, into one repository.
+    folder = tempfile.TemporaryDirectory(dir=libs.parent)
+    with (libs.parent / ".lock").open("w") as lock, folder as name:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not libs.is_dir():
+            staging = Path(name)
+            (staging / "pom.xml").write_text(_POM)
+            _copy_jars(maven, staging)
             (staging / "libs").rename(libs)
-        except OSError:
-            if not libs.is_dir():  # else another process has fetched them at the same time
-                raise
     progress.report(_STAGE, 1, 1)
     return libs
 

@@ -46,8 +46,8 @@ def parameters(
     return found
 
 
-def positive_weight(part: Part) -> float:
-    """How much a fraud weighs: as much as all legitimate rows that are fitted on, by their number.
+def positive_weight(part: Part, training: Training) -> float:
+    """What a fraud weighs beside a legitimate row of the fit, by `training.class_balance`.
 
     Raises TrainingRefused where one class is missing.
     """
@@ -58,7 +58,7 @@ def positive_weight(part: Part) -> float:
             f"{positives:,} of {part.is_fraud.size:,} rows to fit on are fraud; "
             "both classes are needed"
         )
-    return negatives / positives
+    return (negatives / positives) ** training.class_balance
 
 
 def fit(
@@ -71,16 +71,18 @@ def fit(
 ) -> xgb.Booster:
     """A booster fitted on `part`, with the names of its features stored in it.
 
-    A fraud weighs negatives / positives times as much as another row, so the scores rank and don't
-    claim to be calibrated. With `validation` the trees end where its average precision was best.
+    Frauds weigh more than other rows (`positive_weight`), so the scores rank and don't claim to be
+    calibrated. With `validation` the trees end where its average precision was best.
     The same rows give the same bytes of `save_raw("ubj")`, whatever the order that
     `dataset.prepare` got them in and the number of threads. `progress` is called after each round
     with (rounds so far, rounds in all). Raises TrainingRefused where one class is missing.
     """
-    weight = positive_weight(part)
+    weight = positive_weight(part, training)
     data = binned(part, threads=threads)
     stop = training.early_stopping_rounds if validation else 0
-    evals = [(binned(validation, like=data, threads=threads), "validation")] if stop else []
+    evals = []
+    if validation and stop:
+        evals = [(binned(validation, like=data, threads=threads), "validation")]
     booster = xgb.train(
         parameters(training, part.features, positive_weight=weight, threads=threads),
         data,

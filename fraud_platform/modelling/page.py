@@ -67,7 +67,9 @@ def table(
         for i, text in enumerate(head)
     )
     header = f"<thead><tr>{top}</tr></thead>\n" if head else ""
-    kind = _classes("cards" if len(head) > WIDE else "")
+    # Plain figures are short: four of them stand side by side on a phone.
+    plain = all(isinstance(cell, str) for row in body for cell in row)
+    kind = _classes(*(("cards", "dense" if plain else "") if len(head) > WIDE else ()))
     rows = "".join(made(row) for row in body)
     return f'<div class="scroll"><table{kind}>\n{header}<tbody>\n{rows}</tbody></table></div>'
 
@@ -118,7 +120,7 @@ h1 { font-size: 1.5rem; margin: .5rem 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p { max-width: 44rem; overflow-wrap: anywhere; }
 small { display: block; color: #6b7280; font-size: .78rem; font-weight: 400; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .5rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .5rem; }
 .tiles div { border: 1px solid #e5e7eb; border-radius: .5rem; padding: .5rem .75rem; }
 .tiles b { display: block; font-size: 1.35rem; line-height: 1.3; }
 .verdict { border-left: .3rem solid; padding: .4rem .8rem; font-weight: 600; max-width: none; }
@@ -141,6 +143,9 @@ img { width: 100%; max-width: 640px; height: auto; }
   .cards, .cards tbody { display: block; }
   .cards tr { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem .8rem;
     padding: .6rem 0; border-bottom: 1px solid #d1d5db; }
+  .cards.dense tr { grid-template-columns: repeat(4, 1fr); }
+  .cards small { font-size: .72rem; }
+  .cards.dense td { display: flex; flex-direction: column; justify-content: space-between; }
   .cards th { grid-column: 1 / -1; }
   .cards th, .cards td { border: 0; padding: 0; text-align: left; white-space: normal; }
   .cards td::before { content: attr(data-label); display: block; color: #6b7280;

@@ -134,16 +134,16 @@ def _gate(conditions: list[Condition]) -> list[str]:
     body = [
         [
             Cell(one.name, one.sentence),
+            Cell("pass", kind="good") if one.passed else Cell("fail", kind="bad"),
             one.figure,
             one.limit,
-            Cell("pass", kind="good") if one.passed else Cell("fail", kind="bad"),
         ]
         for one in [*failed, *(one for one in conditions if one.passed)]
     ]
     return [
         heading("Promotion"),
         verdict(said, good=not failed),
-        table(("Condition", "Found", "Asked", "Verdict"), body),
+        table(("Condition", "Verdict", "Found", "Asked"), body),
     ]
 
 
@@ -162,7 +162,7 @@ def _comparison(training: TrainingRecord, evaluation: EvaluationRecord) -> list[
         table(head, body, numbers=range(1, len(head))),
         paragraph(
             "Small, below a rival's figure: how much more this model did, and between which two "
-            "figures 95 % of the bootstrap's samples of users lie; green where they are all above "
+            "figures 95% of the bootstrap's samples of users lie; green where they are all above "
             "0, red where they are all below."
         ),
     ]
@@ -206,10 +206,9 @@ def _average_precision(part: Slice) -> str:
 def _metrics(evaluation: EvaluationRecord) -> str:
     body = [
         [
-            name,
+            Cell(name, meaning),
             Cell(shown(name, evaluation.metrics[name]), span(name, evaluation.intervals.get(name))),
-            meaning,
         ]
         for name, meaning in MEANINGS.items()
     ]
-    return table(("Metric", "Value", "Meaning"), body, numbers=(1,))
+    return table(("Metric", "Value"), body, numbers=(1,))

@@ -79,7 +79,7 @@ def calibration(training: TrainingRecord, evaluation: EvaluationRecord) -> list[
             f"a = {made.a:.3f}, b = {made.b:.3f}, c = {made.c:.3f}), and here are the test days; 0 "
             "is best."
         ),
-        table(("", "Model's own scores", "Calibrated"), body, numbers=(1, 2)),
+        table(("", "Before", "After"), body, numbers=(1, 2)),
     ]
 
 

@@ -31,16 +31,16 @@ def shown(name: str, value: float, sign: str = "") -> str:
     return f"{round(value, digits) + 0.0:{sign},.{digits}f}"
 
 
-def span(name: str, interval: Interval | None, sign: str = "") -> str:
+def span(name: str, interval: Interval | None) -> str:
     """An interval as it is read; empty where there is none."""
     if interval is None:
         return ""
-    return f"{shown(name, interval.low, sign)} to {shown(name, interval.high, sign)}"
+    return f"{shown(name, interval.low)} to {shown(name, interval.high)}"
 
 
 def with_span(name: str, value: float, interval: Interval | None, sign: str = "") -> str:
     """A metric with its interval."""
-    found = span(name, interval, sign)
+    found = span(name, interval)
     return shown(name, value, sign) + (f" ({found})" if found else "")
 
 

@@ -42,6 +42,9 @@ class Training(Section, frozen=True):
     """Share of the rows that a tree is grown on."""
     feature_share: Fraction = 0.6
     """Share of the features that a tree is grown on."""
+    class_balance: Share = 1.0
+    """How far a fraud's weight makes up for its rarity: its weight is legitimate rows / frauds to
+    the power of this. 1 balances the classes, 0 weighs all rows alike."""
     min_child_weight: Money = 3.0
     """Least sum of weights in a leaf, as XGBoost counts them."""
     l2: Money = 2.0

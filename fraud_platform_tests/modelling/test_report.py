@@ -132,7 +132,8 @@ def test_every_metric_has_its_interval_and_every_slice_the_champions_figure(
     assert set(MEANINGS) == set(evaluation.metrics)
     for name, value in evaluation.metrics.items():
         between = span(name, evaluation.intervals.get(name))
-        assert re.search(rf"{name}\s*{re.escape(shown(name, value) + between)}", text), name
+        told = re.escape(MEANINGS[name] + shown(name, value) + between)
+        assert re.search(rf"{name}\s*{told}", text), name
     champion = evaluation.rivals[0]
     for mine, theirs in zip(evaluation.slices, champion.slices, strict=True):
         both = [
@@ -154,7 +155,7 @@ def test_the_rivals_stand_beside_the_model_with_its_gains(report: Report) -> Non
     champion = report.evaluation.rivals[0]
     found = champion.gain["average_precision"]
     more = report.evaluation.metrics["average_precision"] - champion.metrics["average_precision"]
-    assert f"{more:+.3f} ({found.low:+.3f} to {found.high:+.3f})" in reader.text
+    assert f"{more:+.3f} ({found.low:.3f} to {found.high:.3f})" in reader.text
     assert "has no ranking" in reader.text
     # On a phone, where the head is not shown, each cell says whose it is.
     assert ("data-label", "Champion v11") in reader.attributes
