@@ -3,11 +3,14 @@
 import logging
 import math
 import threading
+import time
+from dataclasses import dataclass
+from itertools import groupby
 from queue import SimpleQueue
 
 from serving.messages import Prediction
 from serving.metrics import ComparisonMetrics
-from serving.model import LiveModel, score
+from serving.model import LiveModel, scores
 from serving.watcher import BundleWatcher
 
 logger = logging.getLogger("predictflow.serving")
@@ -15,7 +18,16 @@ logger = logging.getLogger("predictflow.serving")
 WAITING = 1_000
 """Decisions that may wait to be scored; past it they are left out, and counted."""
 
-_Job = tuple[LiveModel, Prediction, list[float]]
+COLLECT_S = 0.05
+"""Seconds that decisions are collected for: scored one by one, each would take the interpreter's
+lock from a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    model: LiveModel
+    prediction: Prediction
+    vector: list[float]
 
 
 class ShadowComparison:
@@ -26,7 +38,7 @@ class ShadowComparison:
         self._metrics = metrics
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._failed: LiveModel | None = None
+        self._told: LiveModel | None = None
 
     def offer(self, prediction: Prediction, vector: list[float]) -> None:
         """Hands over a decision and its feature vector, where there is a shadow; never waits."""
@@ -39,7 +51,7 @@ class ShadowComparison:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
             self._thread.start()
-        self._jobs.put((model, prediction, vector))
+        self._jobs.put(_Job(model, prediction, vector))
 
     def close(self, seconds: float = 5.0) -> None:
         """Ends the thread once all that waits is scored, or leaves it after some seconds."""
@@ -49,21 +61,37 @@ class ShadowComparison:
             self._thread = None
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            model, prediction, vector = job
-            try:
-                self._compare(model, prediction, vector)
-            except Exception:  # the thread goes on: the next decision may be scored
-                self._metrics.unscored("failed")
-                if self._failed is not model:  # once for each model
-                    self._failed = model
-                    fields = {"model_version": model.manifest.model_version}
-                    logger.exception("shadow_failed", extra={"fields": fields})
+        last = False
+        while not last:
+            waiting = [self._jobs.get()]
+            time.sleep(COLLECT_S)
+            waiting += [self._jobs.get() for _ in range(self._jobs.qsize())]
+            last = None in waiting
+            jobs = [job for job in waiting if job is not None]
+            for _, batch in groupby(jobs, key=lambda job: id(job.model)):
+                self._compare_all(list(batch))
 
-    def _compare(self, model: LiveModel, prediction: Prediction, vector: list[float]) -> None:
-        probability = score(model, vector)
-        if not math.isfinite(probability):
-            raise ValueError(f"the model answers {probability}, which is not a probability")
+    def _compare_all(self, batch: list[_Job]) -> None:
+        model, fault = batch[0].model, None
+        try:
+            probabilities = scores(model, [job.vector for job in batch])
+        except Exception as error:  # noqa: BLE001 - told below; the next model may score
+            probabilities, fault = [math.nan] * len(batch), error
+        for job, probability in zip(batch, probabilities, strict=True):
+            if math.isfinite(probability):
+                self._compare(model, job.prediction, probability)
+            else:
+                self._failed(model, fault)
+
+    def _failed(self, model: LiveModel, fault: Exception | None) -> None:
+        self._metrics.unscored("failed")
+        if self._told is not model:  # once for each model
+            self._told = model
+            reason = "it answers no probability" if fault is None else "it cannot score"
+            fields = {"model_version": model.manifest.model_version, "reason": reason}
+            logger.error("shadow_failed", exc_info=fault, extra={"fields": fields})
+
+    def _compare(self, model: LiveModel, prediction: Prediction, probability: float) -> None:
         is_fraud = probability > model.manifest.threshold
         self._metrics.scored(prediction, probability, is_fraud)
         fields = {

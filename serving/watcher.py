@@ -53,7 +53,7 @@ class BundleWatcher:
         self._poll_s = poll_s
         self._role = role
         self._metrics = metrics
-        self._seen: _Stamp = ()
+        self._seen: _Stamp = ("not looked yet",)
         self._threads = OffLoop(_Nothing, threads=1, most=4)
         self._task: asyncio.Task[None] | None = None
 

@@ -13,6 +13,8 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from fraud_platform.features.state import VIEWS
+from fraud_platform.modelling.shadow import point_shadow_at
+from fraud_platform.settings import Settings
 from serving.store_fault import Context
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -69,3 +71,21 @@ def samples(client: Client) -> dict[str, float]:
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def shadows(client: Client) -> dict:
+    """What /model says of the shadow."""
+    return client.get("/model").json()["shadow"]
+
+
+def shadow_version(client: Client) -> str | None:
+    """The version in the shadow."""
+    model = shadows(client)["model"]
+    return None if model is None else model["model_version"]
+
+
+def put_in_shadow(settings: Settings, deploy: Deploy, **said: object) -> Path:
+    """Puts model 2 into the shadow; returns its bundle."""
+    bundle = deploy(settings, "2", live=False, **said)
+    point_shadow_at(settings.bundles_dir, bundle)
+    return bundle

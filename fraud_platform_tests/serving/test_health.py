@@ -2,6 +2,8 @@
 
 import pytest
 
+from fraud_platform.features.catalogue import FEATURE_NAMES
+from fraud_platform.modelling.bundle import MODEL
 from fraud_platform.settings import Settings
 from fraud_platform_tests.serving.parts import Client, Deploy, Start, samples
 
@@ -95,3 +97,23 @@ def test_the_openapi_document_has_the_contract_with_examples_that_hold(client: C
 @pytest.mark.parametrize("path", ["/schema", "/schema/swagger", "/schema/redoc", "/schema/scalar"])
 def test_no_page_that_loads_scripts_from_elsewhere_is_served(client: Client, path: str) -> None:
     assert "<script" not in client.get(path).text
+
+
+def test_model_says_what_answers(client: Client) -> None:
+    champion = client.get("/model").json()["champion"]
+
+    assert champion["refusal"] is None
+    model = champion["model"]
+    assert model.pop("loaded_at").endswith("+00:00")
+    assert model.pop("sha256").keys() == {MODEL, "manifest.json"}
+    assert model == {
+        "model_name": "fraud_detector",
+        "model_version": "1",
+        "partition": "2024-02-29",
+        "threshold": 0.4,
+        "training_window": ["2024-01-01", "2024-01-30"],
+        "features": list(FEATURE_NAMES),
+        "metrics": {},
+        "created_at": "2024-03-01T00:00:00Z",
+        "run_id": "test",
+    }
