@@ -51,9 +51,7 @@ def test_shadow_and_champion_are_pointed_at_apart(root: Path, bundle: Path, tmp_
     assert (champion_path(root), shadow_path(root)) == (bundle, other)
     clear_shadow(root)
     assert champion_path(root) == bundle
-    assert sorted(path.name for path in root.iterdir()) == sorted(
-        [bundle.name, other.name, LOG]
-    )
+    assert sorted(path.name for path in root.iterdir()) == sorted([bundle.name, other.name, LOG])
 
 
 def test_a_bundle_that_does_not_verify_stays_out_of_the_shadow(root: Path, bundle: Path) -> None:
