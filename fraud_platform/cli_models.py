@@ -63,7 +63,7 @@ def models_promote(version: str, why: str, force: bool, even_if_older: bool, as_
       predictflow models promote 7 --why "the threshold suits the new limits"
       predictflow models promote 7 --force --why "v8 can't be compared: another catalogue"
     """
-    from fraud_platform.commands.models import run_promote  # noqa: PLC0415
+    from fraud_platform.commands.promotion import run_promote  # noqa: PLC0415
 
     run_promote(version, why, force=force, even_if_older=even_if_older, as_json=as_json)
 
@@ -76,7 +76,7 @@ def models_rollback(why: str, as_json: bool) -> None:
 
     It needs nothing but the bundles. A model that was rolled back doesn't return by itself.
     """
-    from fraud_platform.commands.models import run_rollback  # noqa: PLC0415
+    from fraud_platform.commands.promotion import run_rollback  # noqa: PLC0415
 
     run_rollback(why, as_json=as_json)
 

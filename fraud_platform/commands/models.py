@@ -1,26 +1,21 @@
-"""`predictflow models`: which there are, which is live, and how that is changed by hand."""
+"""`predictflow models list`, `show`, `compare` and `history`: which there are, which is live."""
 
-import getpass
-import os
 from typing import Any
 
 import msgspec
 
-from fraud_platform.challenger import Challenger, bundle_of, is_intact, read_challenger, verdict_on
+from fraud_platform.challenger import Challenger, read_challenger
 from fraud_platform.commands import console
 from fraud_platform.commands.model_list import listed
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.modelling import promotions
 from fraud_platform.modelling.promotion_log import Entry, entries
-from fraud_platform.modelling.promotions import By
-from fraud_platform.modelling.shadow import clear_shadow
 from fraud_platform.modelling.verdict import Verdict
 from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.settings import Settings, load_settings
 
 
 def run_list(*, as_json: bool) -> None:
-    settings, registry = _opened()
+    settings, registry = opened()
     found, metric = listed(registry), settings.gate.metric
     if as_json:
         console.emit({"metric": metric, "models": [msgspec.to_builtins(one) for one in found]})
@@ -43,8 +38,8 @@ def run_list(*, as_json: bool) -> None:
 
 
 def run_show(version: str, *, as_json: bool) -> None:
-    settings, registry = _opened()
-    one = _read(registry, version)
+    settings, registry = opened()
+    one = read_version(registry, version)
     training, evaluation = one.training, one.evaluation
     verdict = registry.verdict(one.registered)
     history = [
@@ -89,8 +84,8 @@ def run_show(version: str, *, as_json: bool) -> None:
 
 
 def run_compare(first: str, second: str, *, as_json: bool) -> None:
-    _, registry = _opened()
-    a, b = _read(registry, first), _read(registry, second)
+    _, registry = opened()
+    a, b = read_version(registry, first), read_version(registry, second)
     names = list(dict.fromkeys([*a.evaluation.metrics, *b.evaluation.metrics]))
     figures = {
         name: (a.evaluation.metrics.get(name), b.evaluation.metrics.get(name)) for name in names
@@ -121,55 +116,8 @@ def run_compare(first: str, second: str, *, as_json: bool) -> None:
         )
 
 
-def run_promote(version: str, why: str, *, force: bool, even_if_older: bool, as_json: bool) -> None:
-    settings, registry = _opened()
-    root = settings.bundles_dir
-    number, before = promotions.next_number(root), promotions.live(root)
-    one = _read(registry, version)
-    with registry.model_file(one.registered.version) as model:
-        if not is_intact(one.registered, model):
-            raise PredictFlowError(
-                f"the registry's file of v{one.registered.version} is not the one that was "
-                f"trained (sha256 {one.registered.sha256}): train the model again"
-            )
-        with console.bars():
-            verdict = verdict_on(settings, one, model, before)
-        registry.keep_verdict(one.registered, verdict)
-        if not verdict.passed and not (force and verdict.can_serve):
-            raise PredictFlowError(
-                f"{verdict.refusal}. "
-                + (
-                    "To promote it all the same, give --force"
-                    if verdict.can_serve
-                    else "No service would take it, so --force doesn't help"
-                )
-            )
-        bundle = bundle_of(settings, one, model)
-    entry = promotions.promote(
-        root,
-        bundle,
-        By(who=_who(settings), why=why),
-        gate=verdict.refusal or "passed",
-        forced=not verdict.passed,
-        even_if_older=even_if_older,
-        number=number,
-    )
-    clear_shadow(root)
-    _follow(registry, entry)
-    _told(entry, as_json=as_json)
-
-
-def run_rollback(why: str, *, as_json: bool) -> None:
-    settings = load_settings()
-    root = settings.bundles_dir
-    number = promotions.next_number(root)
-    entry = promotions.rollback(root, By(who=_who(settings), why=why), number=number)
-    _follow(Registry(settings), entry)
-    _told(entry, as_json=as_json)
-
-
 def run_history(*, as_json: bool) -> None:
-    settings, _ = _opened()
+    settings, _ = opened()
     found = entries(settings.bundles_dir)
     if as_json:
         console.emit({"history": [msgspec.to_builtins(one) for one in found]})
@@ -179,15 +127,15 @@ def run_history(*, as_json: bool) -> None:
         console.console.print("Nothing was promoted yet.")
 
 
-def _opened() -> tuple[Settings, Registry]:
-    """Settings and registry, the alias where a crash may have left it behind."""
+def opened() -> tuple[Settings, Registry]:
+    """Settings and registry, with the alias mended where a crash may have left it behind."""
     settings = load_settings()
     registry = Registry(settings)
     registry.follow()
     return settings, registry
 
 
-def _read(registry: Registry, version: str) -> Challenger:
+def read_version(registry: Registry, version: str) -> Challenger:
     registered = registry.version(version.removeprefix("v"))
     if not registered.partition:
         raise PredictFlowError(
@@ -200,38 +148,6 @@ def _read(registry: Registry, version: str) -> Challenger:
             f"v{registered.version} of {registered.partition} has no report: materialise "
             f"evaluation_report of that day ({error})"
         ) from error
-
-
-def _follow(registry: Registry, entry: Entry) -> None:
-    """The alias after the model: MLflow may be away when one has to go back in a hurry."""
-    try:
-        registry.follow()
-    except Exception as error:
-        raise PredictFlowError(
-            f"v{entry.model_version} is live (promotion {entry.number}), but MLflow's alias could "
-            f"not follow: {error}. `predictflow models list` mends it once MLflow is back"
-        ) from error
-
-
-def _who(settings: Settings) -> str:
-    if settings.operator:
-        return settings.operator
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"
-
-
-def _told(entry: Entry, *, as_json: bool) -> None:
-    if as_json:
-        console.emit(msgspec.to_builtins(entry))
-        return
-    did = "is live" if entry.action == "promote" else "is live again"
-    instead = f" instead of v{entry.from_version}" if entry.from_version else ""
-    console.console.print(
-        f"{MODEL_NAME} v{entry.model_version} of {entry.partition} {did}{instead} "
-        f"(promotion {entry.number}, by {console.plain(entry.who)})"
-    )
 
 
 def _print_verdict(verdict: Verdict) -> None:

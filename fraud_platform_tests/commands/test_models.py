@@ -191,6 +191,15 @@ def test_a_tampered_model_file_is_not_promoted(
     assert live_version() == "1"
 
 
+def test_the_live_model_is_not_judged_again(first: Registered, command: Command) -> None:
+    done = command("models", "promote", first.version, "--why", "once more", "--force")
+    assert done.exit_code == 1
+    assert "the model of v1 is live already, as v1" in done.output
+    verdict = Registry(load_settings()).verdict(first)
+    assert verdict is not None
+    assert verdict.passed
+
+
 def test_show_has_the_record_the_metrics_the_gate_and_the_history(
     first: Registered, command: Command, document: Document
 ) -> None:

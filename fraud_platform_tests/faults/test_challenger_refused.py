@@ -116,7 +116,9 @@ def test_a_tampered_file_is_never_loaded_and_a_bundle_corrupted_on_the_way_not_s
     assert eventually(lambda: version(process, transaction) == better.version, seconds=5)
     promoted = champion_path(root)
     assert promoted is not None
-    (promoted / MODEL).write_bytes(whole[:-1] + b"\0")
+    damaged = promoted / ".damaged"
+    damaged.write_bytes(whole[:-1] + b"\0")
+    damaged.replace(promoted / MODEL)  # at once, as the service looks all the time
     assert eventually(lambda: "bundle_refused" in process.log_file.read_text(), seconds=5)
     assert version(process, transaction) == better.version  # as it was loaded
     rollback(root, By(who="ann", why="its bundle is damaged"))
