@@ -17,8 +17,8 @@ help:  ## Show this list.
 demo: $(VENV)/ready  ## The whole way on simulated transactions, to a served decision.
 	$(BIN)/predictflow demo
 
-test: $(VENV)/ready  ## Run the tests.
-	$(BIN)/pytest -W error $(ARGS)
+test: $(VENV)/ready  ## Run the tests, on two cores; ARGS is passed on to pytest.
+	$(BIN)/pytest -W error -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/ready  ## Check style and types.
 	$(BIN)/ruff format --check .
@@ -40,6 +40,7 @@ bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transact
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.online_store
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.training
 
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20

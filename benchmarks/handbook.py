@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -105,7 +106,7 @@ def made_lake(data: Path, folder: Path) -> Path:
     return root
 
 
-def fold(root: Path, first_test_day: date, training: Training) -> dict[str, float]:
+def fold(root: Path, first_test_day: date, training: Training) -> dict[str, Any]:
     """The metrics of one fold."""
     labels = Labels(maturity_days=DELAY)
     split = plan_split(first_test_day + timedelta(days=TEST - 1 + DELAY), labels, training)
@@ -150,11 +151,11 @@ def without_known(
     return pl.concat(parts)
 
 
-def mean(folds: list[dict[str, float]]) -> dict[str, float]:
+def mean(folds: list[dict[str, Any]]) -> dict[str, float]:
     return {name: round(sum(fold[name] for fold in folds) / len(folds), 4) for name in METRICS}
 
 
-def show(rows: dict[int, list[dict[str, float]]], firsts: list[date]) -> None:
+def show(rows: dict[int, list[dict[str, Any]]], firsts: list[date]) -> None:
     print(f"{'':<34}{'AUC':>8}{'av. precision':>15}{'card prec. @100':>17}")
     if firsts[0] == date(2018, 8, 8) and len(firsts) == 4:
         for name, (auc, precision, card) in PUBLISHED.items():
@@ -166,7 +167,7 @@ def show(rows: dict[int, list[dict[str, float]]], firsts: list[date]) -> None:
         print(f"{f'{days} days, mean':<34}" + line(mean(folds)))
 
 
-def line(one: dict[str, float]) -> str:
+def line(one: dict[str, Any]) -> str:
     return f"{one['auc']:>8.3f}{one['average_precision']:>15.3f}{one['card_precision_100']:>17.3f}"
 
 
