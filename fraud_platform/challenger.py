@@ -24,8 +24,10 @@ from fraud_platform.modelling.record import (
     EvaluationRecord,
     TrainingRecord,
 )
+from fraud_platform.modelling.report import PLOTS as TITLES
+from fraud_platform.modelling.report import Report, render
 from fraud_platform.modelling.verdict import Sample, Verdict
-from fraud_platform.registry import MODEL_NAME, Registered, Registry
+from fraud_platform.registry import MODEL_NAME, PLOTS, Registered, Registry
 from fraud_platform.settings import Settings
 
 USERS = 200
@@ -79,6 +81,21 @@ def verdict_on(settings: Settings, one: Challenger, model: Path, live: Entry | N
             rolled_back=promotions.rolled_back(settings.bundles_dir, one.registered.sha256),
         ),
     )
+
+
+def keep_verdict(registry: Registry, one: Challenger, verdict: Verdict) -> None:
+    """Stores what the gate said beside the report, and in the report's page."""
+    found = registry.files(one.registered.run_id, PLOTS)
+    page = render(
+        Report(
+            model_name=MODEL_NAME,
+            training=one.training,
+            evaluation=one.evaluation,
+            plots={name: found[png] for name in TITLES if (png := f"{name}.png") in found},
+            gate=verdict.conditions,
+        )
+    )
+    registry.keep_verdict(one.registered, verdict, page.encode())
 
 
 def measure(settings: Settings, training: TrainingRecord, model: Path) -> Sample:

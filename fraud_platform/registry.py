@@ -38,6 +38,8 @@ TABLE_VERSION = "delta."
 """What the tags of a training run begin with that name the table versions it read."""
 TEST = "test_"
 """What the metrics of a training run begin with that are of its test days."""
+REPORT, PLOTS = "report.html", "plots"
+"""The artifacts of a training run that are the report and the folder of its plots."""
 GATE_TAG = "gate"
 """The tag of a version that says in short what the gate said: `passed` or `refused`."""
 _PARTITION, _SHA256 = "partition", "sha256"
@@ -185,9 +187,10 @@ class Registry:
                 f"{MODEL_NAME} has no version {number!r}; `predictflow models list` shows them"
             ) from error
 
-    def keep_verdict(self, registered: Registered, verdict: Verdict) -> None:
-        """Stores what the gate said with the report, and in short at the version."""
-        self.add(registered.run_id, metrics={}, files={GATE: msgspec.json.encode(verdict)})
+    def keep_verdict(self, registered: Registered, verdict: Verdict, report: bytes) -> None:
+        """Stores what the gate said with the report that tells it, and in short at the version."""
+        files = {GATE: msgspec.json.encode(verdict), REPORT: report}
+        self.add(registered.run_id, metrics={}, files=files)
         said = "passed" if verdict.passed else "refused"
         self.client().set_model_version_tag(MODEL_NAME, registered.version, GATE_TAG, said)
 
@@ -245,6 +248,16 @@ class Registry:
             return msgspec.json.decode(text, type=kind)
         except msgspec.MsgspecError as error:
             raise PredictFlowError(f"{name} of run {run_id} is not readable: {error}") from error
+
+    def files(self, run_id: str, folder: str) -> dict[str, bytes]:
+        """The artifact files in a folder of a run, by name; none where there is no such folder."""
+        client = self.client()
+        found = {}
+        with tempfile.TemporaryDirectory(prefix="predictflow-artifacts-") as below:
+            for one in client.list_artifacts(run_id, folder):
+                path = Path(client.download_artifacts(run_id, one.path, below))
+                found[path.name] = path.read_bytes()
+        return found
 
     def add(self, run_id: str, *, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
         """Adds metrics and artifact files to a finished run."""

@@ -5,7 +5,7 @@ import os
 
 import msgspec
 
-from fraud_platform.challenger import bundle_of, is_intact, verdict_on
+from fraud_platform.challenger import bundle_of, is_intact, keep_verdict, verdict_on
 from fraud_platform.commands import console
 from fraud_platform.commands.models import opened, read_version
 from fraud_platform.errors import PredictFlowError
@@ -34,7 +34,7 @@ def run_promote(version: str, why: str, *, force: bool, even_if_older: bool, as_
             )
         with console.bars():
             verdict = verdict_on(settings, one, model, before)
-        registry.keep_verdict(one.registered, verdict)
+        keep_verdict(registry, one, verdict)
         if not verdict.passed and not (force and verdict.can_serve):
             raise PredictFlowError(
                 f"{verdict.refusal}. "

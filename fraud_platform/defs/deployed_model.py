@@ -10,6 +10,7 @@ from fraud_platform.challenger import (
     Challenger,
     bundle_of,
     is_intact,
+    keep_verdict,
     read_challenger,
     verdict_on,
 )
@@ -76,7 +77,7 @@ def deployed_model(
             verdict = registry.verdict(registered) if again else None
             if verdict is None:
                 verdict = verdict_on(settings, one, model, None if again else before)
-                registry.keep_verdict(registered, verdict)
+                keep_verdict(registry, one, verdict)
             results += [_told(condition) for condition in verdict.conditions]
             if not (verdict.passed or again):
                 context.log.warning(verdict.refusal)

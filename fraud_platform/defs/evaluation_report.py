@@ -19,7 +19,7 @@ from fraud_platform.modelling.record import (
     EvaluationRecord,
     TrainingRecord,
 )
-from fraud_platform.registry import MODEL_NAME, Registry
+from fraud_platform.registry import MODEL_NAME, PLOTS, REPORT, Registry
 from fraud_platform.scratch import scratch
 
 
@@ -93,8 +93,8 @@ def evaluation_report(
             metrics=_logged(evaluation),
             files={
                 EVALUATION: msgspec.json.encode(evaluation),
-                "report.html": render(report).encode(),
-                **{f"plots/{name}.png": png for name, png in plots.items()},
+                REPORT: render(report).encode(),
+                **{f"{PLOTS}/{name}.png": png for name, png in plots.items()},
             },
         )
     return dg.MaterializeResult(

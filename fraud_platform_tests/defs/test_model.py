@@ -17,6 +17,7 @@ from fraud_platform.lake.store import Lake
 from fraud_platform.modelling.bundle import MODEL as MODEL_FILE
 from fraud_platform.modelling.bundle import champion_path, read_bundle
 from fraud_platform.modelling.record import EVALUATION, EvaluationRecord, Rival
+from fraud_platform.modelling.report import PLOTS
 from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.world import FIRST, LAST, MODEL, make
@@ -54,6 +55,10 @@ def test_the_days_model_is_registered_reported_and_deployed() -> None:
     files = {path.name for path in Path(settings.mlflow_artifacts).rglob("*") if path.is_file()}
     assert {"report.html", "roc.png", "precision_recall.png", "calibration.png"} <= files
     assert not {name for name in files if name.endswith((".pkl", ".pickle"))}
+    (page,) = Path(settings.mlflow_artifacts).rglob("report.html")
+    told = page.read_text()
+    assert "32 features are the catalogue" in told  # what the gate said
+    assert told.count("<img") == len(PLOTS)
 
 
 @pytest.mark.usefixtures("tables")

@@ -18,7 +18,8 @@ from fraud_platform_tests.ingest.payments import (
     write_bytes,
 )
 
-AHEAD = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+# Ahead, without the time of day: both workers must name their tests alike.
+AHEAD = f"{datetime.now(UTC).date() + timedelta(days=2)}T00:00:00+00:00"
 LONG = "x" * 65
 
 # Field, value, and what the reason says of it.
