@@ -27,8 +27,9 @@ from fraud_platform.modelling.record import (
 from fraud_platform.modelling.report import PLOTS as TITLES
 from fraud_platform.modelling.report import Report, render
 from fraud_platform.modelling.verdict import Sample, Verdict
-from fraud_platform.registry import MODEL_NAME, PLOTS, Registered, Registry
+from fraud_platform.registry import MODEL_NAME, Registered, Registry
 from fraud_platform.settings import Settings
+from fraud_platform.tracking import PLOTS
 
 USERS = 200
 """Users of the newest day whose payments are replayed."""

@@ -5,9 +5,7 @@ the last node is an asset check. MLflow takes seconds to import, so it is import
 """
 
 import logging
-import os
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,26 +18,18 @@ import msgspec
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.promotions import live
 from fraud_platform.modelling.verdict import GATE, Verdict
-from fraud_platform.settings import Settings
+from fraud_platform.tracking import REPORT, Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import xgboost as xgb
     from mlflow import MlflowClient
-    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models.model import ModelInfo
 
 MODEL_NAME = "fraud_detector"
-EXPERIMENT = "fraud_detector"
 CHAMPION = "champion"
-TABLE_VERSION = "delta."
-"""What the tags of a training run begin with that name the table versions it read."""
-TEST = "test_"
-"""What the metrics of a training run begin with that are of its test days."""
-REPORT, PLOTS = "report.html", "plots"
-"""The artifacts of a training run that are the report and the folder of its plots."""
 GATE_TAG = "gate"
 """The tag of a version that says in short what the gate said: `passed` or `refused`."""
 _PARTITION, _SHA256 = "partition", "sha256"
@@ -57,11 +47,8 @@ class Registered:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Registry:
-    """The tracking server and registry that the settings name."""
-
-    settings: Settings
+class Registry(Tracking):
+    """The model registry beside the training runs."""
 
     def register(
         self,
@@ -88,7 +75,7 @@ class Registry:
             outputs=Schema([ColSpec(DataType.double)]),
         )
         with mlflow.start_run(
-            experiment_id=self._experiment(client), run_name=partition, tags=dict(tags)
+            experiment_id=self.experiment(client), run_name=partition, tags=dict(tags)
         ) as run:
             mlflow.log_params(dict(params))
             mlflow.log_metrics(dict(metrics))
@@ -199,31 +186,6 @@ class Registry:
         found = self.client().get_model_version(MODEL_NAME, registered.version)
         return self.document(registered.run_id, GATE, Verdict) if GATE_TAG in found.tags else None
 
-    def recorded_versions(self) -> dict[str, set[int]]:
-        """The Delta versions that training runs read, by table; runs deleted in MLflow are out.
-
-        Nothing is made where MLflow was never used.
-        """
-        found: dict[str, set[int]] = {}
-        if not self.settings.tracking_db.exists():
-            return found
-        for run in self.runs():
-            for tag, value in run.data.tags.items():
-                if tag.startswith(TABLE_VERSION):
-                    found.setdefault(tag.removeprefix(TABLE_VERSION), set()).add(int(value))
-        return found
-
-    def runs(self) -> "Iterator[Run]":
-        """All training runs, the newest first."""
-        client, token = self.client(), None
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        while experiment:
-            page = client.search_runs([experiment.experiment_id], page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                break
-
     @contextmanager
     def model_file(self, version: str) -> "Iterator[Path]":
         """The version's `model.ubj`, for the length of the block."""
@@ -233,66 +195,6 @@ class Registry:
         with tempfile.TemporaryDirectory(prefix="predictflow-model-") as folder:
             mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
             yield Path(folder) / "model.ubj"
-
-    def document(self, run_id: str, name: str, kind: type) -> Any:
-        """A JSON artifact of a run, decoded; raises PredictFlowError where it isn't there."""
-        import mlflow.artifacts  # noqa: PLC0415
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        self.client()
-        try:
-            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{name}")
-        except (MlflowException, OSError) as error:
-            raise PredictFlowError(f"run {run_id} has no {name}: {error}") from error
-        try:
-            return msgspec.json.decode(text, type=kind)
-        except msgspec.MsgspecError as error:
-            raise PredictFlowError(f"{name} of run {run_id} is not readable: {error}") from error
-
-    def files(self, run_id: str, folder: str) -> dict[str, bytes]:
-        """The artifact files in a folder of a run, by name; none where there is no such folder."""
-        client = self.client()
-        found = {}
-        with tempfile.TemporaryDirectory(prefix="predictflow-artifacts-") as below:
-            for one in client.list_artifacts(run_id, folder):
-                path = Path(client.download_artifacts(run_id, one.path, below))
-                found[path.name] = path.read_bytes()
-        return found
-
-    def add(self, run_id: str, *, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
-        """Adds metrics and artifact files to a finished run."""
-        from mlflow.entities import Metric  # noqa: PLC0415
-
-        client, now = self.client(), int(time.time() * 1000)
-        # Together: one by one they take a transaction each.
-        client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-        with tempfile.TemporaryDirectory(prefix="predictflow-artifacts-") as folder:
-            for name, content in files.items():
-                path = Path(folder) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            client.log_artifacts(run_id, folder)
-
-    def client(self) -> "MlflowClient":
-        """MLflow's own client, set up for these settings."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import mlflow  # noqa: PLC0415
-
-        # Set after the import, which sets its own: migrations, and that there is no pip to name.
-        for name in ("alembic", "mlflow.store", "mlflow.utils.environment"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(self.settings.mlflow_uri)
-        return mlflow.MlflowClient()
-
-    def _experiment(self, client: "MlflowClient") -> str:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found:
-            return found.experiment_id
-        location = self.settings.mlflow_artifacts.as_uri()
-        return client.create_experiment(EXPERIMENT, artifact_location=location)
 
 
 def registered_of(found: "ModelVersion") -> Registered:

@@ -27,6 +27,9 @@ with warnings.catch_warnings():
     # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates and 3.13 does not.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
+# Feast, when it is imported, sets the directory by which prometheus_client, when it is, chooses to
+# count over several processes; in production no process has both.
+import prometheus_client  # noqa: E402, F401
 
 from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settings
     OwnBrokers,
@@ -48,6 +51,7 @@ from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of this test's settings."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)  # see above: children inherit it
     monkeypatch.setenv("PREDICTFLOW_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
 

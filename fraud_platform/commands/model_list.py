@@ -9,7 +9,8 @@ from fraud_platform.modelling.bundle import read_bundle
 from fraud_platform.modelling.promotion_log import entries
 from fraud_platform.modelling.promotions import live
 from fraud_platform.modelling.shadow import shadow_path
-from fraud_platform.registry import GATE_TAG, MODEL_NAME, TEST, Registry, registered_of
+from fraud_platform.registry import GATE_TAG, MODEL_NAME, Registry, registered_of
+from fraud_platform.tracking import TEST
 
 State = Literal["live", "shadow", "former", "refused", "candidate"]
 

@@ -19,8 +19,9 @@ from fraud_platform.modelling.record import (
     EvaluationRecord,
     TrainingRecord,
 )
-from fraud_platform.registry import MODEL_NAME, PLOTS, REPORT, Registry
+from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.scratch import scratch
+from fraud_platform.tracking import PLOTS, REPORT
 
 
 @dg.asset(

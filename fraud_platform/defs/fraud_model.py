@@ -21,9 +21,10 @@ from fraud_platform.modelling.dataset import prepare
 from fraud_platform.modelling.record import TRAINING, TrainingRecord
 from fraud_platform.modelling.split import plan_split
 from fraud_platform.provenance import training_tags
-from fraud_platform.registry import MODEL_NAME, TABLE_VERSION, Registry
+from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.scratch import scratch
 from fraud_platform.settings import load_settings
+from fraud_platform.tracking import TABLE_VERSION
 
 if TYPE_CHECKING:
     from fraud_platform.modelling.tune import Tuned

@@ -1,10 +1,13 @@
 """Kafka's own jars, fetched once by Maven, and the Java that runs them."""
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fraud_platform import progress
@@ -60,17 +63,25 @@ def fetched_libs(cache: Path) -> Path:
     java_program()  # which Maven needs too, and would miss with other words
     progress.report(_STAGE, 0, 1)
     libs.parent.mkdir(parents=True, exist_ok=True)
-    # Two Mavens at once would fetch everything twice, into one repository.
-    folder = tempfile.TemporaryDirectory(dir=libs.parent)
-    with (libs.parent / ".lock").open("w") as lock, folder as name:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(libs.parent), tempfile.TemporaryDirectory(dir=libs.parent) as name:
+        staging = Path(name)
         if not libs.is_dir():
-            staging = Path(name)
             (staging / "pom.xml").write_text(_POM)
             _copy_jars(maven, staging)
             (staging / "libs").rename(libs)
     progress.report(_STAGE, 1, 1)
     return libs
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two Mavens at once would fetch everything twice, into one repository."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _copy_jars(maven: str, folder: Path) -> None:
