@@ -27,8 +27,7 @@ with warnings.catch_warnings():
     # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates and 3.13 does not.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
-# Feast, when it is imported, sets the directory by which prometheus_client, when it is, chooses to
-# count over several processes; in production no process has both.
+# Before Feast, see below.
 import prometheus_client  # noqa: E402, F401
 
 from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settings
@@ -48,10 +47,19 @@ from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Feast sets, where it is imported, what makes prometheus_client count over several processes.
+
+    In production no process has both. It goes before any fixture, whatever its scope.
+    """
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROCESS_DIR"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of this test's settings."""
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)  # see above: children inherit it
     monkeypatch.setenv("PREDICTFLOW_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
 
