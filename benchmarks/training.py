@@ -43,8 +43,9 @@ TREES = {
     "row_share": 1.0,
     "feature_share": 1.0,
     "early_stopping_rounds": 0,
+    "class_balance": 1.0,
 }
-"""The design's starting parameters; every row and feature counts in every tree."""
+"""The starting parameters of the plain way; every row and feature counts in every tree."""
 
 
 def main() -> None:
