@@ -1,6 +1,7 @@
 """What the handlers work with, put together once for each app."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from litestar import Litestar
 
@@ -16,6 +17,8 @@ class Service:
     """The parts of a running service."""
 
     settings: Settings
+    runtime: Path
+    """What the workers of one service share while it runs."""
     metrics: Metrics
     store: OnlineStore
     champion: BundleWatcher
@@ -23,13 +26,14 @@ class Service:
     comparison: ShadowComparison
 
 
-def assemble(settings: Settings, feature_deadline_s: float) -> Service:
+def assemble(settings: Settings, feature_deadline_s: float, runtime: Path) -> Service:
     """The parts for these settings; nothing runs yet."""
     metrics = Metrics()
     bundles, poll_s = settings.bundles_dir, settings.serving.poll_seconds
     shadow = BundleWatcher(bundles, poll_s, SHADOW, metrics.shadow)
     return Service(
         settings=settings,
+        runtime=runtime,
         metrics=metrics,
         store=OnlineStore(settings, feature_deadline_s),
         champion=BundleWatcher(bundles, poll_s, CHAMPION, metrics.champion),
