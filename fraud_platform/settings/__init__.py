@@ -13,11 +13,11 @@ from fraud_platform.settings.sections import (
     Maintenance,
     Online,
     Quality,
-    Serving,
     Settings,
     Source,
     Stream,
 )
+from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
 __all__ = [

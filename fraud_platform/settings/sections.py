@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
+from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
 
@@ -121,18 +122,6 @@ class Online(Section, frozen=True):
     """Who writes users' recent events: the daily asset, or workers of `predictflow stream`."""
     registry_url: Secret = Secret()
     """SQLAlchemy URL of Feast's registry, where several machines write; else a file in data_dir."""
-
-
-class Serving(Section, frozen=True):
-    """Where the service listens."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
-    """0 takes a free port."""
-    poll_seconds: Annotated[float, Meta(gt=0)] = 1.0
-    """How often the service looks for a new bundle."""
-    feature_deadline_ms: Positive = 20
-    """How long a request waits for the online store before it is answered without it."""
 
 
 class Settings(Section, frozen=True):

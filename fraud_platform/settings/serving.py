@@ -1,0 +1,57 @@
+"""Where the service listens, who may ask it, and what it keeps of its decisions."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Over0 = Annotated[float, Meta(gt=0)]
+
+
+class Serving(Section, frozen=True):
+    """The prediction service. Without API keys it listens on this machine's loopback alone."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    """0 takes a free port."""
+    admin_host: str = "127.0.0.1"
+    admin_port: Port | None = None
+    """Port that alone answers what is for the scope `admin` (/metrics); by default `port` does."""
+    workers: Positive = 1
+    """Processes that answer."""
+    drain_seconds: Over0 = 15.0
+    """How long a worker that was told to end may take to finish what it is at."""
+    poll_seconds: Over0 = 1.0
+    """How often the service looks for a new bundle."""
+    bundles_url: str = ""
+    """`s3://bucket/prefix` that bundles are fetched from; by default they are in data_dir."""
+    feature_deadline_ms: Positive = 20
+    """How long a request waits for the online store before it is answered without it."""
+    batch_deadline_ms: Positive = 500
+    """The same for all of a batch."""
+
+    repeat_seconds: NotNegative = 600
+    """How long a request that comes again is given the answer it had; 0 judges it anew."""
+    repeat_slots: Positive = 65_536
+    """How many answers are kept for that, by all workers together."""
+    decision_log: Literal["off", "best_effort", "required"] = "best_effort"
+    """Whether decisions are kept. With `required` none is given that could not be."""
+
+    keys_file: Path | None = None
+    """Where API keys are, hashed; by default `keys.json` in data_dir."""
+    rate_per_second: Over0 = 1000.0
+    """Transactions a second that a key may ask about for long, where it has no rate of its own."""
+    rate_burst: Positive = 2000
+    """How many it may ask about at once after a rest."""
+    trusted_proxies: str = ""
+    """Networks (CIDR, with commas) whose X-Forwarded-For is believed; by default nobody's is."""
+
+    access_log: Literal["errors", "all"] = "errors"
+    """Which requests have a line in the log."""
+    log_hash_key: Secret = Secret()
+    """Key of the hashes that stand for users in the log; by default another one at each start."""
+    traces_endpoint: str = ""
+    """Where OpenTelemetry's traces are sent (OTLP over HTTP); by default there are none."""
