@@ -41,9 +41,14 @@ bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transact
 	$(BIN)/python -m benchmarks.online_store
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.serving_drill
 
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20
+
+fuzz: $(VENV)/ready  ## Ask the service 5,000 times by its own OpenAPI document, rightly and wrongly.
+	$(BIN)/python -m benchmarks.serving_fuzz --requests 5000
 
 spark: $(VENV)/ready  ## Install PySpark, for the test of the feature SQL on Spark.
 	$(UV) pip install --quiet --require-hashes --python $(VENV) -r requirements-spark.lock
@@ -70,4 +75,4 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
-.PHONY: help demo test lint dev serve mlflow bench soak spark lock clean setup
+.PHONY: help demo test lint dev serve mlflow bench soak fuzz spark lock clean setup

@@ -10,9 +10,11 @@ from feature_repo.store import apply, feast_dir
 from feature_repo.views import snapshot_path
 from fraud_platform.clock import to_us
 from fraud_platform.features.snapshot import FrameStates
-from fraud_platform.features.state import View
+from fraud_platform.features.state import VIEWS, View
 from fraud_platform.online import Progress, open_store
+from fraud_platform.online.sqlite_store import SqliteStore
 from fraud_platform.settings import Settings
+from fraud_platform.stream.recorded import RecordedEvents
 
 
 def write_view(
@@ -26,7 +28,8 @@ def write_view(
 
     `rows` has the view's join key and fields. The snapshot is written first and holds exactly these
     rows afterwards; in the online store they replace the rows of the same ids and leave the others.
-    Writing again after a failure is harmless. `progress` is called with the rows written and the
+    Events that the service recorded (online.recent_by) stay in the rows of `user_recent`. Writing
+    again after a failure is harmless. `progress` is called with the rows written and the
     rows in all. Raises ValueError for rows that lack a column, and what `OnlineStore.write` raises.
     """
     to_us(as_of)
@@ -37,8 +40,13 @@ def write_view(
         )
     apply(settings)
     _write_snapshot(snapshot_path(feast_dir(settings), view), view, rows, as_of)
+    states = FrameStates(view, rows)
+    if view.name == "user_recent" and settings.online.recent_by == "serving":
+        recorded = RecordedEvents(SqliteStore(settings.online_store, VIEWS))
+        recorded.write_lake(states, as_of, progress)
+        return
     with open_store(settings) as store:
-        store.write(view, FrameStates(view, rows), as_of, progress)
+        store.write(view, states, as_of, progress)
 
 
 def written_as_of(settings: Settings, view: View) -> datetime | None:

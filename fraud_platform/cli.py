@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from fraud_platform.cli_backtest import backtest
+from fraud_platform.cli_decisions import decisions
 from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, stream, topics
+from fraud_platform.cli_keys import keys
 from fraud_platform.cli_models import models
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
@@ -64,7 +66,9 @@ main.add_command(online)
 main.add_command(parity)
 main.add_command(features)
 main.add_command(models)
+main.add_command(keys)
 main.add_command(backtest)
+main.add_command(decisions)
 
 
 @main.command()
@@ -204,11 +208,14 @@ def materialize(start: datetime, end: datetime, select: str | None, as_json: boo
 @main.command()
 @click.option("--host", help="Address to listen on; as set by default.")
 @click.option("--port", type=int, help="Port to listen on, 0 for a free one; as set by default.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that answer; as set by default."
+)
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Answer predictions over HTTP with the model that was deployed last."""
     from fraud_platform.commands.serve import run_serve  # noqa: PLC0415
 
-    run_serve(host, port)
+    run_serve(host, port, workers)
 
 
 @main.command()

@@ -20,7 +20,7 @@ def topics() -> None:
 def topics_create(
     partitions: int, replication: int | None, retention_days: float, as_json: bool
 ) -> None:
-    """Make the topics of transactions and of labels.
+    """Make the topics of transactions, of labels and of predictions.
 
     A topic that is there already is left as it is; where it differs from the options, that is said.
     """

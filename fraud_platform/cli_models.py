@@ -81,6 +81,18 @@ def models_rollback(why: str, as_json: bool) -> None:
     run_rollback(why, as_json=as_json)
 
 
+@models.command("publish")
+@as_json
+def models_publish(as_json: bool) -> None:
+    """Put the live model where services fetch it from, in S3 (setting serving.bundles_url).
+
+    Promotions and rollbacks do that themselves; this is for when S3 was away.
+    """
+    from fraud_platform.commands.promotion import run_publish  # noqa: PLC0415
+
+    run_publish(as_json=as_json)
+
+
 @models.command("history")
 @as_json
 def models_history(as_json: bool) -> None:

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file and has the disk take it before returning."""
-    with path.open("wb") as file:
+def write_durably(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Writes a file and has the disk take it before returning.
+
+    `mode` is what a new file is opened with, less the umask.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

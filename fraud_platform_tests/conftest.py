@@ -8,6 +8,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -36,6 +37,7 @@ from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settin
     new_topics,
     running_broker,
 )
+from fraud_platform_tests.s3_server import BUCKET, S3Server  # noqa: E402 - as above
 from fraud_platform_tests.valkey_server import OwnValkeys, Valkey  # noqa: E402 - as above
 from fraud_platform_tests.world import (  # noqa: E402 - reads the settings
     FIRST,
@@ -190,3 +192,21 @@ def own_valkey(tmp_path: Path) -> Iterator[OwnValkeys]:
         yield servers
     finally:
         servers.end()
+
+
+@pytest.fixture(scope="session")
+def shared_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def s3(shared_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """A running S3 server, shared by the tests; this test's bundles have a place of their own."""
+    for name, value in shared_s3.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PREDICTFLOW_SERVING_BUNDLES_URL", f"s3://{BUCKET}/{uuid4().hex}")
+    return shared_s3

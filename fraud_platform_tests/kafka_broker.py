@@ -117,13 +117,14 @@ def running_broker(folder: Path) -> Iterator[str]:
 
 
 def new_topics(brokers: str, patch: pytest.MonkeyPatch, partitions: int = 3) -> Topics:
-    """Two topics under new names, and a new group, as the environment's settings have them."""
+    """Topics under new names, and a new group, as the environment's settings have them."""
     mark = uuid4().hex[:10]
     for name, value in {
         "BROKERS": brokers,
         "GROUP": f"group-{mark}",
         "TRANSACTIONS_TOPIC": f"transactions-{mark}",
         "LABELS_TOPIC": f"labels-{mark}",
+        "PREDICTIONS_TOPIC": f"predictions-{mark}",
     }.items():
         patch.setenv(f"PREDICTFLOW_KAFKA_{name}", value)
     kafka = load_settings().kafka

@@ -161,6 +161,10 @@ def test_a_secret_comes_from_the_environment_and_is_shown_to_nobody(config: Path
             "AWS_MSK_IAM needs SASL_SSL",
         ),
         ({"LABELS_TOPIC": "transactions"}, "kafka.labels_topic"),
+        (
+            {"PREDICTIONS_TOPIC": "labels"},
+            "kafka.predictions_topic: 'labels' is kafka.labels_topic",
+        ),
     ],
 )
 def test_settings_of_kafka_that_do_not_go_together_are_refused(environ: dict[str, str], names: str):

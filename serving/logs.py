@@ -6,13 +6,18 @@ that its score can be held against the label: what a request said is not logged.
 
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import msgspec
 
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that a task answers."""
+
 
 class JsonLines(logging.Formatter):
-    """A log record as one JSON object: time, level, logger, event, and what `fields` adds."""
+    """A log record as one JSON object: time, level, logger, event, the request's id where there is
+    one, and what `fields` adds."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -22,6 +27,8 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
+        if (request_id := REQUEST_ID.get()) is not None:
+            line["request_id"] = request_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()

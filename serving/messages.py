@@ -27,7 +27,15 @@ class PredictionRequest(msgspec.Struct, frozen=True):
     transaction_id: Annotated[Identifier, Meta(examples=["tx-1"])]
     user_id: Annotated[Identifier, Meta(examples=["user-7"])]
     merchant_id: Annotated[Identifier, Meta(examples=["merchant-3"])]
-    amount: Annotated[float, Meta(description=_AMOUNT_RULE, examples=[129.9])]
+    amount: Annotated[
+        float,
+        Meta(
+            description=_AMOUNT_RULE,
+            examples=[129.9],
+            # Only told: `event_of` checks it, and repeats the value.
+            extra_json_schema={"exclusiveMinimum": 0, "maximum": MAX_AMOUNT},
+        ),
+    ]
     timestamp: Annotated[
         Moment | None,
         Meta(description=f"{_TIMESTAMP_RULE}; now where absent", examples=["2026-03-01T12:00:00Z"]),
@@ -81,9 +89,13 @@ def reasons_wished(given: Sequence[str]) -> int | None:
     raise RefusedError(
         f"The query's reasons are not {_REASONS_RULE}",
         field="reasons",
+        value="&".join(given),
         expectation=_REASONS_RULE,
     )
 
+
+_LARGEST = 2**53
+"""Integers past it are other numbers in most of JSON's readers."""
 
 _decoder = msgspec.json.Decoder(PredictionRequest)
 
@@ -93,13 +105,19 @@ def decode_request(body: bytes) -> PredictionRequest:
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _refusal(error) from error
+        raise _refusal(error, body) from error
     except msgspec.DecodeError as error:
-        raise RefusedError(f"The body is not JSON: {error}", expectation="a JSON object") from error
+        raise RefusedError(
+            f"The body is not JSON: {error}", field="body", expectation="a JSON object"
+        ) from error
     except UnicodeDecodeError as error:
-        raise RefusedError("The body is not UTF-8", expectation="JSON in UTF-8") from error
+        raise RefusedError(
+            "The body is not UTF-8", field="body", expectation="JSON in UTF-8"
+        ) from error
     except RecursionError as error:
-        raise RefusedError("The body is nested too deeply", expectation="a flat object") from error
+        raise RefusedError(
+            "The body is nested too deeply", field="body", expectation="a flat object"
+        ) from error
 
 
 def event_of(request: PredictionRequest, now_us: int) -> Event:
@@ -128,7 +146,7 @@ def event_of(request: PredictionRequest, now_us: int) -> Event:
     )
 
 
-def _refusal(error: msgspec.ValidationError) -> RefusedError:
+def _refusal(error: msgspec.ValidationError, body: bytes) -> RefusedError:
     """msgspec's text taken apart: "Expected `str`, got `int` - at `$.user_id`"."""
     text, _, path = str(error).partition(" - at `$.")
     missing = "Object missing required field `"
@@ -139,5 +157,17 @@ def _refusal(error: msgspec.ValidationError) -> RefusedError:
     expected = text.removeprefix("Expected ").partition(", got ")[0].replace("`", "")
     rule = {"amount": _AMOUNT_RULE, "timestamp": _TIMESTAMP_RULE}.get(field, expected)
     if not field:
-        return RefusedError(text.replace("`", ""), expectation=rule)
-    return RefusedError(f"Field {field}: {text.replace('`', '')}", field=field, expectation=rule)
+        return RefusedError(text.replace("`", ""), field="body", expectation=rule)
+    known = {"field": field, "value": _value_of(field, body), "expectation": rule}
+    return RefusedError(f"Field {field}: {text.replace('`', '')}", **known)
+
+
+def _value_of(field: str, body: bytes) -> object:
+    """A field's value as it came; UNSET where that cannot be told, or is no single value."""
+    try:
+        value = msgspec.json.decode(body)[field]
+    except (ValueError, RecursionError):  # broken further on: the first fault was told
+        return msgspec.UNSET
+    if isinstance(value, list | dict) or (isinstance(value, int) and abs(value) > _LARGEST):
+        return msgspec.UNSET
+    return value

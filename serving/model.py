@@ -10,9 +10,11 @@ import xgboost
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.online import Event, compute_vector
+from fraud_platform.modelling import promotion_log
 from fraud_platform.modelling.bundle import BundleError, Manifest, read_bundle
 from fraud_platform.modelling.predict import ModelError, load_booster, predict
 from fraud_platform.modelling.reasons import reasons
+from fraud_platform.modelling.row_scorer import RowScorer
 from serving.store_fault import NOTHING_KNOWN
 
 _WARM_UP = 20
@@ -24,7 +26,10 @@ class LiveModel(msgspec.Struct, frozen=True):
 
     manifest: Manifest
     booster: xgboost.Booster
+    scorer: RowScorer
     loaded_at: datetime
+    promoted_at: str | None
+    """When it was made the live one, RFC 3339; None where the log of promotions doesn't name it."""
 
 
 def load_model(bundle: Path) -> LiveModel:
@@ -37,20 +42,28 @@ def load_model(bundle: Path) -> LiveModel:
     _check_features(bundle, manifest.features)
     try:
         booster = load_booster(raw, FEATURE_NAMES)
+        scorer = RowScorer(booster, manifest.calibration)
     except ModelError as error:
         raise BundleError(f"bundle {bundle}: {error}") from error
     reasons(booster, [math.nan] * len(FEATURE_NAMES), 1)  # the first ones take longer too
-    model = LiveModel(manifest=manifest, booster=booster, loaded_at=datetime.now(UTC))
+    entry = promotion_log.last(bundle.parent)
+    model = LiveModel(
+        manifest=manifest,
+        booster=booster,
+        scorer=scorer,
+        loaded_at=datetime.now(UTC),
+        promoted_at=entry.at if entry is not None and entry.bundle == bundle.name else None,
+    )
     _warm_up(bundle, model)
     return model
 
 
 def score(model: LiveModel, vector: list[float]) -> float:
     """The fraud probability of one feature vector in catalogue order, NaN where missing."""
-    return scores(model, [vector])[0]
+    return model.scorer(vector)
 
 
-def scores(model: LiveModel, vectors: list[list[float]]) -> list[float]:
+def scores(model: LiveModel, vectors: np.ndarray | list[list[float]]) -> list[float]:
     """The fraud probabilities of several vectors, each to the bit as `score` has it."""
     return predict(model.booster, np.array(vectors), model.manifest.calibration).tolist()
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, route
 
+from serving.guards import needs
+from serving.read import READ
 from serving.service import service_of
 from serving.watcher import BundleWatcher
 
@@ -22,7 +24,10 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     run_id: str
     sha256: dict[str, str]
+    promoted_at: str | None
+    """When it was made the live one, by the log of promotions; null for one in the shadow."""
     loaded_at: str
+    """Since when it answers here."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +44,13 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     shadow: Place
 
 
-@get("/model", summary="Which models are in service", sync_to_thread=False)
+@route(
+    "/model",
+    http_method=READ,
+    middleware=[needs("model:read")],
+    summary="Which models are in service",
+    sync_to_thread=False,
+)
 def models(request: Request[Any, Any, Any]) -> Models:
     """The model that answers, and the one in its shadow."""
     service = service_of(request.app)
@@ -50,7 +61,8 @@ def _place(watcher: BundleWatcher) -> Place:
     live = watcher.live
     if live is None:
         return Place(model=None, refusal=watcher.refusal)
-    fields = {*ServedModel.__struct_fields__} - {"loaded_at"}
+    fields = {*ServedModel.__struct_fields__} - {"promoted_at", "loaded_at"}
     said = {name: getattr(live.manifest, name) for name in fields}
-    model = ServedModel(**said, loaded_at=live.loaded_at.isoformat())
+    since = {"promoted_at": live.promoted_at, "loaded_at": live.loaded_at.isoformat()}
+    model = ServedModel(**said, **since)
     return Place(model=model, refusal=watcher.refusal)

@@ -1,97 +1,91 @@
-"""Requests' states from Redis or Valkey: one round trip on one of a few connections."""
+"""Requests' states from Redis or Valkey: one round trip, for one request or a batch of them."""
 
 import asyncio
-from typing import Any
-
-from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from collections.abc import Sequence
+from itertools import batched
 
 from fraud_platform.features.state import VIEWS
-from fraud_platform.online.address import redis_address
-from fraud_platform.online.feast_format import redis_fields, redis_key, value_decoder
-from fraud_platform.online.redis_store import MARKERS
-from fraud_platform.online.rows import decoded_states
-from fraud_platform.online.store import by_entity
+from fraud_platform.online.address import MARKERS, redis_address
+from fraud_platform.online.feast_format import redis_fields, redis_key
 from fraud_platform.settings import Online
+from serving.breathing import Breathing
 from serving.off_loop import BusyError
-from serving.store_fault import Context, FaultKind, StoreFaultError
-
-CONNECTIONS = 16
-"""At most; a request that finds none free waits for one, up to its deadline."""
+from serving.redis_connection import RedisLink, RefusedCommandError, arguments, command
+from serving.store_fault import AGED, STORED_VIEWS, Asked, Fetched, Oldest, StoreFaultError
 
 _WAITING = 256
 """Requests that may be under way; with more, the next ones are not worth the wait."""
 
-_USERS, _MERCHANTS = by_entity(VIEWS)
-_VIEWS = (*_USERS, *_MERCHANTS)
-_USER_FIELDS = [field for view in _USERS for field in redis_fields(view)]
-_MERCHANT_FIELDS = [field for view in _MERCHANTS for field in redis_fields(view)]
+_BATCHES = 8
+"""Batches that may be under way: a second of the server's time."""
+
+_GROUPS = [
+    (key, [field for view in STORED_VIEWS if view.join_key == key for field in redis_fields(view)])
+    for key in dict.fromkeys(view.join_key for view in STORED_VIEWS)
+]
+_PACKED = [
+    (key, b"*%d\r\n" % (len(fields) + 2) + arguments(b"HMGET"), arguments(*fields))
+    for key, fields in _GROUPS
+]
 _NAMES = [view.name for view in VIEWS]
+_AGED = [VIEWS.index(view) for view in AGED]
+# Last: whoever flushed the store before the rows were read has taken this away too.
+_MARKERS = command(b"HMGET", MARKERS.encode(), *(name.encode() for name in _NAMES))
 
 
 class RedisReader:
-    """The `Reader` of a Redis server, with a deadline in seconds for each reading."""
+    """The `Reader` of a Redis server."""
 
-    def __init__(self, online: Online, deadline_s: float) -> None:
+    def __init__(self, online: Online) -> None:
         self.where = redis_address(online)
-        self._deadline_s = deadline_s
-        self._decode = value_decoder()
-        self._under_way = 0
-        pool = BlockingConnectionPool.from_url(
-            online.redis_url.reveal(),
-            max_connections=CONNECTIONS,
-            timeout=None,  # the deadline ends the wait for a connection too
-            # Once more where a server that was restarted has closed the connection.
-            retry=Retry(NoBackoff(), 1),
-        )
-        self._client = Redis.from_pool(pool)
+        url = online.redis_url.reveal()
+        # Batches have their own, or a request would wait behind the two thousand commands of one.
+        self._links = {False: RedisLink(url), True: RedisLink(url)}
+        self._under_way = {False: 0, True: 0}
+        self._oldest = Oldest()
 
-    async def read(self, user_id: str, merchant_id: str) -> Context:
-        """As `Reader.read`."""
-        if self._under_way >= _WAITING:
+    async def fetch(self, asked: Sequence[Asked], deadline_s: float) -> Fetched:
+        """As `Reader.fetch`."""
+        batch, breathe = len(asked) > 1, Breathing()
+        if self._under_way[batch] >= (_BATCHES if batch else _WAITING):
             raise BusyError
-        self._under_way += 1
+        self._under_way[batch] += 1
         try:
-            async with asyncio.timeout(self._deadline_s):
-                user, merchant, markers = await self._fetch(user_id, merchant_id)
-            if None in markers:
-                missing = [n for n, found in zip(_NAMES, markers, strict=True) if found is None]
-                raise StoreFaultError("missing", f"not written: {', '.join(missing)}")
-            return dict(decoded_states(_VIEWS, [*user, *merchant], self._decode))
+            async with asyncio.timeout(deadline_s):
+                commands = []
+                for ids in asked:
+                    commands.append(_commands(ids))
+                    await breathe()
+                packed = b"".join([*commands, _MARKERS])
+                found = await self._links[batch].ask(packed, len(asked) * len(_PACKED) + 1)
         except TimeoutError:
             raise
-        except (exceptions.RedisError, ValueError, OSError) as error:
-            raise StoreFaultError(_kind(error), f"{type(error).__name__}: {error}") from error
+        except RefusedCommandError as error:
+            raise StoreFaultError("unreadable", f"refused: {error}") from error
+        except (OSError, UnicodeError, ValueError) as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise StoreFaultError("missing", cause, unreachable=True) from error
         finally:
-            self._under_way -= 1
+            self._under_way[batch] -= 1
+        markers = found.pop()
+        if None in markers:
+            missing = [n for n, found in zip(_NAMES, markers, strict=True) if found is None]
+            raise StoreFaultError("missing", f"not written: {', '.join(missing)}")
+        rows = []
+        for one in batched(found, len(_PACKED)):
+            rows.append([value for row in one for value in row])
+            await breathe()
+        return Fetched(rows, self._oldest.of([markers[i].decode() for i in _AGED]))
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
-
-    async def _fetch(self, user_id: str, merchant_id: str) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        pipe.execute_command("HMGET", redis_key("user_id", user_id), *_USER_FIELDS)
-        if _MERCHANT_FIELDS:
-            pipe.execute_command("HMGET", redis_key("merchant_id", merchant_id), *_MERCHANT_FIELDS)
-        # Last: whoever flushed the store before the rows were read has taken this away too.
-        pipe.execute_command("HMGET", MARKERS, *_NAMES)
-        # Raising itself, the pipeline would put the command with its ids into the text.
-        found = await pipe.execute(raise_on_error=False)
-        for one in found:
-            if isinstance(one, Exception):
-                raise one
-        return found if _MERCHANT_FIELDS else [found[0], [], found[1]]
+        for link in self._links.values():
+            link.close()
 
 
-def _kind(error: Exception) -> FaultKind:
-    match error:
-        case exceptions.TimeoutError():
-            return "late"
-        case exceptions.AuthenticationError() | exceptions.BusyLoadingError():
-            return "unreadable"
-        case exceptions.ConnectionError() | OSError():
-            return "missing"
-    return "unreadable"
+def _commands(ids: Asked) -> bytes:
+    return b"".join(
+        part
+        for (key, begin, end), entity_id in zip(_PACKED, ids, strict=True)
+        for part in (begin, arguments(redis_key(key, entity_id)), end)
+    )

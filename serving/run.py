@@ -1,120 +1,65 @@
-"""Running the service: the socket, the server, the line that says it is ready, the end."""
+"""Running the service: its sockets, its directory, one process or several, the ready line."""
 
-import errno
-import gc
+import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 
-import uvicorn
+from msgspec.structs import replace
 
-from fraud_platform.errors import PredictFlowError
-from fraud_platform.settings import Serving, Settings
-from serving.lean_import import import_xgboost_alone
+from fraud_platform.settings import Settings
+from serving.key_ring import check_hosts
 from serving.logs import log_as_json
-
-GRACE_S = 10
-"""Seconds that requests under way have to end after SIGTERM."""
-
-BACKLOG = 2048
-"""Connections that may wait to be accepted."""
+from serving.runtime import runtime_directory
+from serving.sockets import address_of, listen
 
 
 def serve(settings: Settings) -> None:
     """Answers requests until SIGTERM or SIGINT, then returns once those under way are answered.
 
     Prints one line when it is ready, with the address and the model version; logs go to standard
-    error. Raises PredictFlowError where the address cannot be taken.
+    error. Raises PredictFlowError where an address cannot be taken, or is not to be without keys,
+    or the workers cannot start.
     """
-    # Before anything slow, so that a taken port is told at once.
-    with _listen(settings.serving) as listener:
+    check_hosts(settings)
+    with ExitStack() as stack:
+        # Before anything slow, so that a taken port is told at once.
+        listeners = listen(settings.serving)
+        for listener in listeners:
+            stack.enter_context(closing(listener))
+        settings = _with_ports(settings, listeners)
         log_as_json()
-        import_xgboost_alone()
-        # These import XGBoost, so they come after it.
-        from serving.app import create_app  # noqa: PLC0415
-        from serving.service import service_of  # noqa: PLC0415
+        runtime = stack.enter_context(runtime_directory())
+        workers = settings.serving.workers
+        whom = "" if settings.keys_file.exists() else "; without API keys, so this machine alone"
 
-        app = create_app(settings, settings.serving.feature_deadline_ms / 1000)
-
-        def announce() -> None:
-            # What is there now stays; a full collection that walks it holds a request up for 40 ms.
-            gc.collect()
-            gc.freeze()
-            champion = service_of(app).champion
-            if champion.live is not None:
-                model = f"model {champion.live.manifest.model_version}"
-            else:
-                model = "no model yet" if champion.refusal is None else "the model was refused"
-            sys.stdout.write(f"PredictFlow answers on {_address(listener)}, {model}\n")
+        def announce(model: str) -> None:
+            public, *admin = map(address_of, listeners)
+            also = "".join(f", {address} for the admin" for address in admin)
+            sys.stdout.write(f"PredictFlow answers on {public}, {model}{also}{whom}\n")
             sys.stdout.flush()
 
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # nothing here asks who the client is, and anyone can send them
-            lifespan="on",
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        server = _Server(config, announce)
-        with _returning_on_signals(server):
-            server.run(sockets=[listener])
+        if workers == 1:
+            from serving.worker import answer  # noqa: PLC0415 - a supervisor needs none of it
+
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+            answer(settings, listeners, runtime, on_ready=announce)
+        else:
+            from serving.supervisor import Supervisor  # noqa: PLC0415
+
+            supervisor = Supervisor(
+                settings,
+                listeners,
+                runtime,
+                on_ready=lambda model: announce(f"{model}, {workers} workers"),
+            )
+            asyncio.run(supervisor.run())
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, with a word when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-
-def _listen(serving: Serving) -> socket.socket:
-    host, port = serving.host, serving.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        where = f"port {port} on {host} (settings serving.port and serving.host)"
-        match error.errno:
-            case errno.EADDRINUSE:
-                mend = "is in use; stop what listens there or set another port (0 takes a free one)"
-            case errno.EACCES:
-                mend = "may not be taken by this user; set a port over 1023"
-            case _:
-                mend = f"cannot be listened on: {error.strerror}; set an address of this machine"
-        raise PredictFlowError(f"{where} {mend}") from error
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def _returning_on_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Lets a graceful stop return: Uvicorn raises the signal once more when it has stopped.
-
-    Before the server has taken the signals over, they end the process as they would.
-    """
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        if not server.should_exit:
-            raise SystemExit(128 + number)
-
-    former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+def _with_ports(settings: Settings, listeners: Sequence[socket.socket]) -> Settings:
+    """The settings with the ports that were taken, where any free one would do."""
+    ports = [listener.getsockname()[1] for listener in listeners]
+    taken = dict(zip(("port", "admin_port"), ports, strict=False))
+    return replace(settings, serving=replace(settings.serving, **taken))

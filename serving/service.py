@@ -6,9 +6,18 @@ from pathlib import Path
 from litestar import Litestar
 
 from fraud_platform.settings import Settings
+from serving.access import RateLimits
+from serving.buckets import Buckets
+from serving.decision_log import DecisionLog
+from serving.key_ring import KeyRing
+from serving.log_hash import LogHash
 from serving.metrics import Metrics
+from serving.mirror import BundleMirror
 from serving.online_store import OnlineStore
+from serving.recording import Recording
+from serving.repeats import Repeats
 from serving.shadow import ShadowComparison
+from serving.traces import Traces
 from serving.watcher import CHAMPION, SHADOW, BundleWatcher
 
 
@@ -21,24 +30,48 @@ class Service:
     """What the workers of one service share while it runs."""
     metrics: Metrics
     store: OnlineStore
+    mirror: BundleMirror
     champion: BundleWatcher
     shadow: BundleWatcher
     comparison: ShadowComparison
+    repeats: Repeats | None
+    """Answers given lately; None where a request that comes again is judged anew."""
+    decisions: DecisionLog
+    keys: KeyRing
+    limits: RateLimits
+    log_hash: LogHash
+    recording: Recording
+    traces: Traces
 
 
 def assemble(settings: Settings, feature_deadline_s: float, runtime: Path) -> Service:
     """The parts for these settings; nothing runs yet."""
     metrics = Metrics()
-    bundles, poll_s = settings.bundles_dir, settings.serving.poll_seconds
+    said = settings.serving
+    bundles, poll_s = settings.bundles_dir, said.poll_seconds
     shadow = BundleWatcher(bundles, poll_s, SHADOW, metrics.shadow)
     return Service(
         settings=settings,
         runtime=runtime,
         metrics=metrics,
-        store=OnlineStore(settings, feature_deadline_s),
+        store=OnlineStore(
+            settings, feature_deadline_s, said.batch_deadline_ms / 1000, metrics.store
+        ),
         champion=BundleWatcher(bundles, poll_s, CHAMPION, metrics.champion),
         shadow=shadow,
         comparison=ShadowComparison(shadow, metrics.comparison),
+        repeats=Repeats(
+            runtime / "repeats", said.repeat_seconds, said.repeat_slots, metrics.repeats
+        )
+        if said.repeat_seconds
+        else None,
+        decisions=DecisionLog(settings, metrics.decisions),
+        keys=KeyRing(settings, runtime),
+        limits=RateLimits(Buckets(runtime / "rates", 512), Buckets(runtime / "wrong_keys", 512)),
+        log_hash=LogHash(settings, runtime),
+        mirror=BundleMirror(settings, runtime, metrics.mirror),
+        recording=Recording(settings, metrics.recording),
+        traces=Traces(settings.serving.traces_endpoint),
     )
 
 

@@ -2,48 +2,70 @@
 
 import sqlite3
 import time
+from collections.abc import Sequence
+from functools import cache
+from itertools import batched
 from pathlib import Path
 
-from fraud_platform.features.state import VIEWS, View
-from fraud_platform.online.feast_format import Decode, entity_key, value_decoder
-from fraud_platform.online.rows import decoded_states
+from fraud_platform.features.state import View
+from fraud_platform.online.feast_format import entity_key
 from fraud_platform.online.sqlite_store import MARKERS
 from serving.off_loop import OffLoop
-from serving.store_fault import Context, FaultKind, StoreFaultError
+from serving.store_fault import (
+    AGED,
+    STORED_VIEWS,
+    Asked,
+    FaultKind,
+    Fetched,
+    Oldest,
+    StoreFaultError,
+)
 
 RECHECK_S = 0.2
 """Seconds between two looks at whether the file was replaced or is gone."""
 
+_AT_ONCE = 16
+"""Of a batch, how many make up one row of the answer."""
 
-def _value_sql(view: View, name: str) -> str:
-    where = f"entity_key = :{view.entity} AND feature_name = '{name}'"
+_VALUES = sum(len(view.fields) for view in STORED_VIEWS)
+
+
+def _value_sql(view: View, name: str, number: int) -> str:
+    where = f"entity_key = :{view.entity}{number} AND feature_name = '{name}'"
     return f'(SELECT value FROM "{view.table}" WHERE {where})'  # noqa: S608 - names of ours
+
+
+_NAMES = ", ".join(f"'{view.name}'" for view in STORED_VIEWS)
+_WRITTEN = f'(SELECT count(*) FROM "{MARKERS}" WHERE view IN ({_NAMES}))'  # noqa: S608 - as above
+_AS_OF = [f"(SELECT as_of FROM \"{MARKERS}\" WHERE view = '{v.name}')" for v in AGED]  # noqa: S608
 
 
 # One row, not one for each value: SQLite gives the interpreter's lock away at each row, and under
 # load it is up to 5 ms before it has it back.
-_NAMES = ", ".join(f"'{view.name}'" for view in VIEWS)
-_WRITTEN = f'(SELECT count(*) FROM "{MARKERS}" WHERE view IN ({_NAMES}))'  # noqa: S608 - as above
-_QUERY = "SELECT " + ", ".join(
-    [_WRITTEN, *(_value_sql(view, name) for view in VIEWS for name in view.fields)]
-)
+@cache
+def _query(count: int) -> str:
+    values = (
+        _value_sql(view, name, number)
+        for number in range(count)
+        for view in STORED_VIEWS
+        for name in view.fields
+    )
+    return "SELECT " + ", ".join([_WRITTEN, *_AS_OF, *values])
 
 
 class SqliteReader:
-    """The `Reader` of the file at `path`, with a deadline in seconds for each reading."""
+    """The `Reader` of the file at `path`; SQLite itself waits `busy_s` seconds for a writer.
 
-    def __init__(self, path: Path, deadline_s: float) -> None:
+    That is to be less than the deadline, so that a lock is told from a hung disk.
+    """
+
+    def __init__(self, path: Path, busy_s: float) -> None:
         self.where = str(path)
-        self._deadline_s = deadline_s
-        decode = value_decoder()
-        # Half of the deadline for SQLite's own waiting, so that a lock is told from a hung disk.
-        self._threads = OffLoop(lambda: _Connection(path, deadline_s / 2, decode))
+        self._threads = OffLoop(lambda: _Connection(path, busy_s))
 
-    async def read(self, user_id: str, merchant_id: str) -> Context:
-        """As `Reader.read`."""
-        return await self._threads.run(
-            lambda connection: connection.read(user_id, merchant_id), self._deadline_s
-        )
+    async def fetch(self, asked: Sequence[Asked], deadline_s: float) -> Fetched:
+        """As `Reader.fetch`."""
+        return await self._threads.run(lambda connection: connection.fetch(asked), deadline_s)
 
     async def close(self) -> None:
         """Ends the threads as they come free."""
@@ -53,32 +75,43 @@ class SqliteReader:
 class _Connection:
     """One thread's connection; opened at the first reading and again for another file."""
 
-    def __init__(self, path: Path, busy_s: float, decode: Decode) -> None:
+    def __init__(self, path: Path, busy_s: float) -> None:
         self._path = path
         self._busy_s = busy_s
-        self._decode = decode
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._look_again_at = 0.0
+        self._oldest = Oldest()
 
-    def read(self, user_id: str, merchant_id: str) -> Context:
+    def fetch(self, asked: Sequence[Asked]) -> Fetched:
+        rows: list[Sequence[bytes | None]] = []
+        written, as_of = 0, [None] * len(AGED)
         try:
-            keys = {
-                "user": entity_key("user_id", user_id),
-                "merchant": entity_key("merchant_id", merchant_id),
-            }
-            written, *stored = self._connected().execute(_QUERY, keys).fetchone()
-            context = dict(decoded_states(VIEWS, stored, self._decode))
+            for some in batched(asked, _AT_ONCE):
+                # The last ones are made up to the number that the query is there for already.
+                padded = [*some, *[some[-1]] * (_AT_ONCE - len(some) if len(asked) > 1 else 0)]
+                keys = {
+                    f"{entity}{number}": entity_key(f"{entity}_id", entity_id)
+                    for number, ids in enumerate(padded)
+                    for entity, entity_id in zip(("user", "merchant"), ids, strict=True)
+                }
+                found = self._connected().execute(_query(len(padded)), keys).fetchone()
+                written, as_of = found[0], found[1 : 1 + len(AGED)]
+                rows += list(batched(found[1 + len(AGED) :], _VALUES))[: len(some)]
+            oldest = self._oldest.of(as_of)
         except FileNotFoundError as error:
             self.close()
             raise StoreFaultError("missing", str(error)) from error
         except Exception as error:
             # The next reading opens the file anew: the fault may have been in the connection.
             self.close()
-            raise StoreFaultError(_kind(error), f"{type(error).__name__}: {error}") from error
-        if written < len(VIEWS):
-            raise StoreFaultError("missing", f"{len(VIEWS) - written} views are not written yet")
-        return context
+            kind = _kind(error)
+            cause = f"{type(error).__name__}: {error}"
+            raise StoreFaultError(kind, cause, unreachable=kind == "locked") from error
+        if written < len(STORED_VIEWS):
+            missing = len(STORED_VIEWS) - written
+            raise StoreFaultError("missing", f"{missing} views are not written yet")
+        return Fetched(rows, oldest)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.bundle import MANIFEST, MODEL, champion_path
+from fraud_platform.modelling.promotions import formerly_live
 from fraud_platform.modelling.shadow import shadow_path
 from serving.metrics import BundleMetrics
 from serving.model import LiveModel, load_model
@@ -86,11 +87,22 @@ class BundleWatcher:
         self.refusal = found if isinstance(found, str) else None
         if isinstance(found, LiveModel):
             self._go_live(found)
+        elif self._role.stays and self.live is None and self.refusal is not None:
+            await self._fall_back()
         elif not self._role.stays:
             self._go_out()
         if self.refusal is not None:
             self._metrics.refused()
             logger.error(self._role.refused, extra={"fields": {"reason": found}})
+
+    async def _fall_back(self) -> None:
+        """A process that starts on a bundle it refuses answers by the last one that was live."""
+        bundles = self._bundles
+        # What can't be read then is in the refusal already, or the disk hangs.
+        with suppress(TimeoutError, BusyError, PredictFlowError):
+            former = await self._threads.run(lambda _: _former(bundles), LOAD_DEADLINE_S)
+            if former is not None:
+                self._go_live(former)
 
     async def _watch(self) -> None:
         while True:
@@ -136,6 +148,21 @@ def _look(
     except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the old model serves on
         reason = f"{bundles}: {type(error).__name__}: {error}"
     return stamp or (reason,), reason
+
+
+def _former(bundles: Path) -> LiveModel | None:
+    """The newest of the formerly live models that can be loaded."""
+    former = formerly_live(bundles)
+    return next(filter(None, map(_loaded, former)), None)
+
+
+def _loaded(bundle: Path) -> LiveModel | None:
+    try:
+        return load_model(bundle)
+    except Exception as error:  # noqa: BLE001 - told here, and the one before it may do
+        reason = f"{bundle}: {type(error).__name__}: {error}"
+    logger.error(CHAMPION.refused, extra={"fields": {"reason": reason}})
+    return None
 
 
 def _stamp(bundle: Path) -> _Stamp:

@@ -8,8 +8,9 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.dataset as ds
 
 from fraud_platform.clock import from_us
 from fraud_platform.commands import console, dagster_run, simulate
+from fraud_platform.commands.burst import Burst, burst
 from fraud_platform.commands.dagster_run import dagster_environment
 from fraud_platform.commands.ingest import ingest
 from fraud_platform.commands.materialize import materialize
@@ -67,6 +69,8 @@ class Outcome:
     manifest: Manifest
     address: str
     answers: list[dict[str, Any]]
+    quick: Burst | None
+    """None where the service of these settings records nothing."""
 
 
 def run_demo(data: Path | None, maps: Sequence[str], *, as_json: bool) -> None:
@@ -77,6 +81,10 @@ def run_demo(data: Path | None, maps: Sequence[str], *, as_json: bool) -> None:
         # Other people's transactions and the simulated ones would make one muddle.
         os.environ.setdefault("PREDICTFLOW_DATA_DIR", f".predictflow-{data.name.partition('.')[0]}")
     settings = load_settings()
+    if (settings.online.store, settings.online.recent_by) == ("sqlite", "online_features"):
+        # Nobody streams here, so the service itself keeps what it was asked about.
+        os.environ["PREDICTFLOW_ONLINE_RECENT_BY"] = "serving"
+        settings = load_settings()
     with console.bars():
         outcome = _whole_way(settings, data, parse_map(maps))
     if as_json:
@@ -113,10 +121,13 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
             {**chosen, "answer": _ask(address, chosen["request"])}
             for chosen in payments_of(Lake(settings.lake_dir), today)
         ]
+        records = settings.online.recent_by == "serving" and answers
+        first = answers[0]["request"] if records else None
+        quick = burst(settings, first, partial(_ask, address)) if first else None
     bundle = champion_path(settings.bundles_dir)
     assert bundle is not None
     manifest, _ = read_bundle(bundle)
-    return Outcome(settings, stages, landed, days, manifest, address, answers)
+    return Outcome(settings, stages, landed, days, manifest, address, answers, quick)
 
 
 def _refusal(settings: Settings, day: date) -> str:
@@ -238,6 +249,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "stages": [stage.__dict__ for stage in outcome.stages],
         "address": outcome.address,
         "answers": outcome.answers,
+        "ten_quick_payments": outcome.quick and asdict(outcome.quick),
     }
 
 
@@ -272,6 +284,12 @@ def _print(outcome: Outcome) -> None:
         )
         reasons = [f"{why['text']} ({why['contribution']:+.2f})" for why in answer["reasons"]]
         show(f"  because {'\n      and '.join(reasons)}")
+    if outcome.quick is not None:
+        (few, many), (low, high) = outcome.quick.counts, outcome.quick.probabilities
+        show(
+            f"\nTen quick small payments of {console.plain(outcome.quick.user_id)} later: "
+            f"payments in 24 h {few} -> {many}, probability {low:.4f} -> {high:.4f}"
+        )
     where = os.path.relpath(outcome.settings.data_dir)
     data = "" if where == ".predictflow" else f" DATA={where}"
     show(

@@ -67,6 +67,13 @@ def run_follow(*, accept_loss: bool, as_json: bool) -> None:
     _show(done, as_json=as_json)
 
 
+KINDS = ("transactions", "labels", "predictions", "rejected")
+
+
+def _rows(done: Ingested) -> int:
+    return sum(getattr(done, name) for name in KINDS)
+
+
 class _Status:
     """A line every ten seconds in which something was landed."""
 
@@ -74,12 +81,12 @@ class _Status:
         self._at, self._rows = time.monotonic(), 0
 
     def show(self, done: Ingested) -> None:
-        now, rows = time.monotonic(), done.transactions + done.labels + done.rejected
+        now, rows = time.monotonic(), _rows(done)
         if now - self._at < STATUS_SECONDS or rows == self._rows:
             return
         log.info(
-            "%s transactions, %s labels, %s rejected; %.0f records/s, %s wait",
-            *(f"{n:,}" for n in (done.transactions, done.labels, done.rejected)),
+            "%s transactions, %s labels, %s predictions, %s rejected; %.0f records/s, %s wait",
+            *(f"{getattr(done, name):,}" for name in KINDS),
             (rows - self._rows) / (now - self._at),
             f"{sum(done.lag.values()):,}",
         )
@@ -97,7 +104,7 @@ def _show(done: Ingested, *, as_json: bool) -> None:
     if as_json:
         console.emit(done.document())
         return
-    names = ("transactions", "labels", "rejected", "duplicates", "late", "too_late", "commits")
+    names = (*KINDS, "duplicates", "late", "too_late", "commits")
     counts = tuple(getattr(done, name) for name in names)
     console.table("Landed", tuple(name.replace("_", " ") for name in names), [counts])
     rows = [(name, at, done.lag.get(name, 0)) for name, at in sorted(done.positions.items())]

@@ -8,10 +8,11 @@ import msgspec
 from fraud_platform.challenger import bundle_of, is_intact, keep_verdict, verdict_on
 from fraud_platform.commands import console
 from fraud_platform.commands.models import opened, read_version
-from fraud_platform.errors import PredictFlowError
+from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.modelling import promotions
 from fraud_platform.modelling.promotion_log import Entry
 from fraud_platform.modelling.promotions import By
+from fraud_platform.modelling.remote_bundles import RemoteBundles
 from fraud_platform.modelling.shadow import clear_shadow
 from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.settings import Settings, load_settings
@@ -55,6 +56,7 @@ def run_promote(version: str, why: str, *, force: bool, even_if_older: bool, as_
         number=number,
     )
     clear_shadow(root)
+    _publish(settings, entry)  # first: it is what services wait for
     _follow(registry, entry)
     _told(entry, as_json=as_json)
 
@@ -64,8 +66,35 @@ def run_rollback(why: str, *, as_json: bool) -> None:
     root = settings.bundles_dir
     number = promotions.next_number(root)
     entry = promotions.rollback(root, By(who=_who(settings), why=why), number=number)
+    _publish(settings, entry)
     _follow(Registry(settings), entry)
     _told(entry, as_json=as_json)
+
+
+def run_publish(*, as_json: bool) -> None:
+    settings = load_settings()
+    if not settings.serving.bundles_url:
+        raise PredictFlowError(
+            "setting serving.bundles_url is not set: services take the live model from "
+            f"{settings.bundles_dir}, and there is nowhere to publish it"
+        )
+    entry = RemoteBundles(settings.serving.bundles_url).publish(settings.bundles_dir)
+    if entry is None:
+        raise PredictFlowError("there is nothing to publish: no model is live")
+    _told(entry, as_json=as_json)
+
+
+def _publish(settings: Settings, entry: Entry) -> None:
+    if not settings.serving.bundles_url:
+        return
+    try:
+        RemoteBundles(settings.serving.bundles_url).publish(settings.bundles_dir)
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"v{entry.model_version} is live here (promotion {entry.number}), but services that "
+            f"follow {settings.serving.bundles_url} don't know: {error}. Once S3 is back, run "
+            "`predictflow models publish`"
+        ) from error
 
 
 def _follow(registry: Registry, entry: Entry) -> None:

@@ -21,7 +21,7 @@ def _falls_on(data: pa.PolarsData, time: str) -> pl.LazyFrame:
     return data.lazyframe.select(day == pl.col("event_date"))
 
 
-class _Daily(pa.DataFrameModel):
+class _Filed(pa.DataFrameModel):
     """What holds in every table of days."""
 
     event_date: pl.Date
@@ -29,6 +29,10 @@ class _Daily(pa.DataFrameModel):
 
     class Config(BaseConfig):
         strict = True
+
+
+class _Daily(_Filed):
+    """What holds where a day has each transaction once."""
 
     @pa.dataframe_check(name="transaction_id_unique")
     def transaction_id_unique(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
@@ -67,6 +71,51 @@ class TransactionLabels(_Daily):
         return _falls_on(data, "labelled_at_us")
 
 
+class PredictionLog(_Filed):
+    """`prediction_log`: the service's decisions."""
+
+    decision_id: str = pa.Field(str_length=_ID)
+    decided_us: int
+    request_id: str
+    key_id: str = pa.Field(nullable=True)
+    timestamp_us: int
+    user_id: str = pa.Field(str_length=_ID)
+    merchant_id: str = pa.Field(str_length=_ID)
+    device_id: str = pa.Field(str_length=_ID, nullable=True)
+    amount_cents: int = pa.Field(gt=0, le=MAX_AMOUNT * 100)
+    features: pl.List = pa.Field(dtype_kwargs={"inner": pl.Float64})
+    state_age_s: float = pa.Field(nullable=True)
+    fault: str = pa.Field(nullable=True)
+    model_version: str
+    model_sha256: str = pa.Field(str_length={"min_value": 64, "max_value": 64})
+    threshold: float = pa.Field(ge=0, le=1)
+    fraud_probability: float = pa.Field(ge=0, le=1)
+    is_fraud: bool
+    confidence: float = pa.Field(ge=0, le=1)
+    degraded: bool
+    degraded_reason: str = pa.Field(nullable=True)
+    reasons: str = pa.Field(nullable=True)
+    latency_us: int = pa.Field(ge=0)
+
+    @pa.dataframe_check(name="decision_id_unique")
+    def decision_id_unique(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        return data.lazyframe.select(pl.col("decision_id").is_unique())
+
+    @pa.dataframe_check(name="within_day")
+    def within_day(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        """Each decision was made on the day that it is filed under."""
+        return _falls_on(data, "decided_us")
+
+    @pa.dataframe_check(name="verdict_follows")
+    def verdict_follows(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        """The verdict is what the probability and the threshold say."""
+        probability = pl.col("fraud_probability")
+        return data.lazyframe.select(
+            (pl.col("is_fraud") == (probability > pl.col("threshold")))
+            & (pl.col("confidence") == (probability - 0.5).abs() * 2)
+        )
+
+
 @dataclass(frozen=True)
 class Rule:
     """A named rule of a table, shown as one asset check."""
@@ -95,8 +144,14 @@ USER_ID_NOT_NULL = Rule("user_id_not_null", "Every transaction names its user.")
 TRANSACTION_ID_UNIQUE = Rule("transaction_id_unique", "No transaction_id twice within a day.")
 WITHIN_DAY = Rule("within_day", "Rows lie within the UTC day that they are filed under.")
 
+DECISION_ID_UNIQUE = Rule("decision_id_unique", "No decision_id twice.")
+VERDICT_FOLLOWS = Rule(
+    "verdict_follows", "is_fraud is fraud_probability > threshold; the confidence goes with it."
+)
+
 RAW_RULES = (SCHEMA, AMOUNT_IN_RANGE, USER_ID_NOT_NULL, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
 LABEL_RULES = (SCHEMA, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
+PREDICTION_RULES = (SCHEMA, DECISION_ID_UNIQUE, WITHIN_DAY, VERDICT_FOLLOWS)
 
 
 def check_frame(
@@ -120,9 +175,14 @@ def check_frame(
     ]
 
 
+_OF_FRAMES = {
+    rule.name for rule in (TRANSACTION_ID_UNIQUE, DECISION_ID_UNIQUE, WITHIN_DAY, VERDICT_FOLLOWS)
+}
+
+
 def _rule_of(case: dict[str, Any]) -> str:
     check, column = case["check"], case["column"]
-    if check in (TRANSACTION_ID_UNIQUE.name, WITHIN_DAY.name):
+    if check in _OF_FRAMES:
         return check
     if column == "user_id" and check == "not_nullable":
         return USER_ID_NOT_NULL.name

@@ -29,7 +29,8 @@ def columns(**kinds: pa.DataType) -> pa.Schema:
 LANDED_EVENTS = Table(
     "landed_events",
     columns(
-        # transaction | label | rejected | resolved (a rejected one that was replayed or dropped) |
+        # transaction | label | prediction (a decision of the service) | rejected |
+        # resolved (a rejected one that was replayed or dropped) |
         # schema (the first record with a field that the contract doesn't know)
         kind=pa.string(),
         event_date=pa.date32(),  # of the last three: the day that they were written
@@ -48,7 +49,7 @@ LANDED_EVENTS = Table(
         labelled_at_us=pa.int64(),
         label_source=pa.string(),
         reason=pa.string(),
-        raw=pa.binary(),
+        raw=pa.binary(),  # of a rejected record, and of a decision of the service
         key=pa.binary(),  # of a rejected Kafka record
         broker_timestamp_us=pa.int64(),  # of a Kafka record
     ),
@@ -87,8 +88,65 @@ TRANSACTION_LABELS = Table(
     sort_by=("labelled_at_us", "transaction_id"),
 )
 
+# What the service decided: `features` in the order of the model's, null where missing.
+PREDICTION_LOG = Table(
+    "prediction_log",
+    columns(
+        event_date=pa.date32(),  # the day of decided_us
+        decision_id=pa.string(),
+        decided_us=pa.int64(),
+        request_id=pa.string(),
+        key_id=pa.string(),
+        transaction_id=pa.string(),
+        timestamp_us=pa.int64(),
+        user_id=pa.string(),
+        merchant_id=pa.string(),
+        device_id=pa.string(),
+        amount_cents=pa.int64(),
+        features=pa.list_(pa.float64()),
+        state_age_s=pa.float64(),
+        fault=pa.string(),
+        model_version=pa.string(),
+        model_sha256=pa.string(),
+        threshold=pa.float64(),
+        fraud_probability=pa.float64(),
+        is_fraud=pa.bool_(),
+        confidence=pa.float64(),
+        degraded=pa.bool_(),
+        degraded_reason=pa.string(),
+        reasons=pa.string(),
+        latency_us=pa.int64(),
+    ),
+    sort_by=("decided_us", "decision_id"),
+)
+
+PREDICTION_DOCS = {
+    "event_date": "UTC day of the decision.",
+    "decision_id": "The decision, given by the service.",
+    "decided_us": "When it was decided, in microseconds UTC.",
+    "request_id": "The request's id, as in the answer's header and in the logs.",
+    "key_id": "The API key that asked; null without keys.",
+    "transaction_id": "The transaction; asked for again with other content it is here again.",
+    "features": "The vector that was scored, in the order of the model's features; null: missing.",
+    "state_age_s": "Seconds since the oldest view of the online state read was complete; null "
+    "where the store knew neither the user nor the merchant.",
+    "fault": "What was wrong with the online store; null where nothing was.",
+    "model_version": "The model's version in the registry.",
+    "model_sha256": "The sha256 of the bundle's model.ubj.",
+    "threshold": "The model's threshold.",
+    "fraud_probability": "The model's probability.",
+    "is_fraud": "The verdict: fraud_probability > threshold.",
+    "confidence": "|fraud_probability - 0.5| * 2.",
+    "degraded": "Whether it was scored without the online state.",
+    "degraded_reason": "Why, as it was answered.",
+    "reasons": "The reasons given, as JSON; null where none were asked for.",
+    "latency_us": "Microseconds from the request's arrival at the handler to the decision.",
+}
+"""What columns mean in `prediction_log`, where COLUMN_DOCS has none of them or means another."""
+
 COLUMN_DOCS = {
-    "kind": "transaction, label, rejected, resolved (replayed or dropped) or schema (a new field).",
+    "kind": "transaction, label, prediction (a decision of the service), rejected, resolved "
+    "(replayed or dropped) or schema (a new field).",
     "event_date": "UTC day that the row is filed under.",
     "source": "File name or topic that the record came from.",
     "source_id": "sha256 of the file's content and mapping, or the topic's id.",
@@ -105,7 +163,8 @@ COLUMN_DOCS = {
     "labelled_at_us": "From when on the label was known, in microseconds UTC.",
     "label_source": "Who labelled.",
     "reason": "Why the record was rejected, or how and why it was resolved.",
-    "raw": "The rejected record's bytes; of a resolved one those landed instead, if corrected.",
+    "raw": "The bytes of a rejected record or a decision; of a resolved record those landed "
+    "instead, if corrected.",
     "key": "The rejected Kafka record's key.",
     "broker_timestamp_us": "The Kafka record's own timestamp, in microseconds UTC.",
 }

@@ -23,6 +23,7 @@ from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.gate import CONDITIONS
 from fraud_platform.modelling.promotion_log import Entry, PromotionRefused
 from fraud_platform.modelling.promotions import By, live, next_number, promote
+from fraud_platform.modelling.remote_bundles import RemoteBundles
 from fraud_platform.modelling.shadow import clear_shadow, point_shadow_at
 from fraud_platform.modelling.verdict import Condition, Verdict
 from fraud_platform.registry import MODEL_NAME, Registered, Registry
@@ -50,6 +51,9 @@ def deployed_model(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Makes the day's model live: the verified bundle that the service loads, and the alias.
+
+    Where bundles are in S3 (serving.bundles_url) it is published there; a run that fails in that is
+    repeated, and publishes what is live.
 
     A model that the gate refuses leaves the live one where it is: its checks say why, nothing is
     materialised, and the run succeeds. A run fails where a model of a later day is live, so that a
@@ -98,6 +102,8 @@ def deployed_model(
         )
         clear_shadow(root)
         registry.follow()
+        if settings.serving.bundles_url:
+            RemoteBundles(settings.serving.bundles_url).publish(root)
     yield dg.MaterializeResult(
         metadata=_metadata(settings, one, entry) | {"bundle": dg.MetadataValue.path(str(bundle))},
         check_results=results,

@@ -13,6 +13,7 @@ from fraud_platform.defs.landing_metadata import landing_metadata
 from fraud_platform.defs.partitions import landing_days, one_run, retry, window
 from fraud_platform.defs.resources import Platform
 from fraud_platform.ingest.contract_changes import Changes, contract_changes
+from fraud_platform.ingest.decision_landing import land_decisions
 from fraud_platform.ingest.inbox import land_inbox
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.lake.counts import landed_counts
@@ -20,7 +21,12 @@ from fraud_platform.lake.store import Lake
 from fraud_platform.settings import Settings
 
 TYPES, FIELDS = "types_unchanged", "fields_known"
-KINDS = {"dagster/row_count": "transaction", "labels": "label", "rejected_that_day": "rejected"}
+KINDS = {
+    "dagster/row_count": "transaction",
+    "labels": "label",
+    "decisions": "prediction",
+    "rejected_that_day": "rejected",
+}
 
 
 @dg.asset(
@@ -45,18 +51,20 @@ KINDS = {"dagster/row_count": "transaction", "labels": "label", "rejected_that_d
     ],
 )
 def landed_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-    """Transactions, labels and rejected records, each landed exactly once.
+    """Transactions, labels, decisions and rejected records, each landed exactly once.
 
-    Lands whatever waits in the inbox and in Kafka, of any day, and reports the rows that are there
+    Lands whatever waits in the inbox, in the service's files of decisions and in Kafka, of any
+    day, and reports the rows that are there
     for this partition's days. A rejected record is kept with its reason and raw bytes.
     """
     start, end = (moment.date() for moment in window(context))
     settings, lake = platform.settings, platform.lake
     with checks.explained():
         landed, refused = land_inbox(settings, lake, progress.report)
+        decisions = land_decisions(settings, lake)
         kafka = _land_kafka(settings, lake) if settings.kafka.brokers else None
         touched = {day for one in landed for day in (*one.days, *one.label_days)}
-        touched |= set(kafka.days if kafka else ())
+        touched |= {*decisions.days, *(kafka.days if kafka else ())}
         days = set(days_between(start, end))
         metadata.describe_days(context, rows_by_day(lake, days))
         _tell_other_days(context, lake, touched | _recent(settings.ingest.late_days), days)
@@ -66,7 +74,9 @@ def landed_events(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
             "Some files of the inbox can't be landed; the others were. " + " | ".join(refused),
             allow_retries=False,
         )
-    return dg.MaterializeResult(metadata=landing_metadata(landed, kafka), check_results=results)
+    return dg.MaterializeResult(
+        metadata=landing_metadata(landed, kafka, decisions), check_results=results
+    )
 
 
 def _land_kafka(settings: Settings, lake: Lake) -> Ingested:

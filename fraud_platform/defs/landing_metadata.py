@@ -4,6 +4,7 @@ from collections import Counter
 
 import dagster as dg
 
+from fraud_platform.ingest.decision_landing import LandedDecisions
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.landing import Landed
 
@@ -11,9 +12,14 @@ REASONS = 20
 
 
 def landing_metadata(
-    landed: list[Landed], kafka: Ingested | None = None
+    landed: list[Landed],
+    kafka: Ingested | None = None,
+    decisions: LandedDecisions | None = None,
 ) -> dict[str, dg.MetadataValue]:
-    """Counts over all files of a landing and, where it read Kafka, its records and positions."""
+    """Counts over all files of a landing and, where it read Kafka, its records and positions.
+
+    `decisions` are those of the service's files, where the landing looked at them.
+    """
     sources = [*landed, *([kafka] if kafka else [])]
     counts = {
         "files": len(landed),
@@ -22,6 +28,10 @@ def landing_metadata(
         "labels_landed": sum(one.labels for one in sources),
         "rejected": sum(one.rejected for one in sources),
     }
+    if decisions:
+        counts["decisions_landed"] = decisions.decisions + (kafka.predictions if kafka else 0)
+        counts["rejected"] += decisions.rejected
+        counts["torn_decisions"] = decisions.torn
     reasons = sum((one.reasons for one in sources), Counter[str]())
     found: dict[str, dg.MetadataValue] = {
         "reasons": dg.MetadataValue.json(dict(reasons.most_common(REASONS)))

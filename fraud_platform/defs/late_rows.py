@@ -10,6 +10,7 @@ from fraud_platform.clock import days_between
 from fraud_platform.defs.daily_tiles import daily_tiles
 from fraud_platform.defs.label_tiles import label_tiles
 from fraud_platform.defs.online_features import online_features
+from fraud_platform.defs.prediction_log import prediction_log
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_habits import transaction_habits
@@ -31,6 +32,7 @@ class Cursor(msgspec.Struct):
 
     transactions: TableDays = msgspec.field(default_factory=TableDays)
     labels: TableDays = msgspec.field(default_factory=TableDays)
+    predictions: TableDays = msgspec.field(default_factory=TableDays)
     relabelled: set[date] = msgspec.field(default_factory=set)
 
 
@@ -40,11 +42,16 @@ class Late:
     def __init__(self, settings: Settings, lake: Lake, cursor: Cursor, today: date) -> None:
         self._settings, self._lake, self._cursor = settings, lake, cursor
         counts = landed_counts(lake)
-        self._landed = {name: counts.get(name, {}) for name in ("transaction", "label")}
+        tables = {
+            "transaction": cursor.transactions,
+            "label": cursor.labels,
+            "prediction": cursor.predictions,
+        }
+        self._landed = {name: counts.get(name, {}) for name in tables}
         self._oldest = today - timedelta(days=settings.ingest.late_days)
         self.too_late: list[tuple[str, date]] = []
         self.newly_too_late: list[tuple[str, date]] = []
-        for kind, table in (("transaction", cursor.transactions), ("label", cursor.labels)):
+        for kind, table in tables.items():
             landed = self._landed[kind]
             days = [day for day in table.behind(landed) if day < self._oldest]
             self.too_late += [(f"{kind}s", day) for day in days]
@@ -54,7 +61,8 @@ class Late:
         """The next step's runs; `last_online` is the last day that the online state was made of."""
         if self._cursor.transactions.remade and (found := self._labels()):
             return found
-        return self._features(last_online) or self._transactions() or self._labels()
+        found = self._features(last_online) or self._transactions() or self._labels()
+        return found or self._predictions()
 
     def told(self) -> str:
         """Why nothing is requested."""
@@ -86,6 +94,13 @@ class Late:
             days,
             lambda day: f"{self._mark(table, day)}>{cause}",
         )
+
+    def _predictions(self) -> list[dg.RunRequest]:
+        """Days with more decisions landed; nothing else is made of them yet."""
+        table = self._cursor.predictions
+        table.remade = set()
+        days = self._fresh("prediction", table)
+        return _runs(FOLLOWS_JOB, [prediction_log], days, lambda day: self._mark(table, day))
 
     def _features(self, last_online: date | None) -> list[dg.RunRequest]:
         raw, labels = self._cursor.relabelled, self._cursor.labels.remade

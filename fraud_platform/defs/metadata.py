@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.contracts.tables import COLUMN_DOCS, Table
+from fraud_platform.contracts.tables import COLUMN_DOCS, PREDICTION_DOCS, PREDICTION_LOG, Table
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.declarations import Feature
 from fraud_platform.provenance import mlflow_link
@@ -30,11 +30,12 @@ _DOCS = {**COLUMN_DOCS, **{feature.name: _doc(feature) for feature in CATALOGUE}
 
 def columns(table: Table) -> dict[str, Any]:
     """The table's column schema as Dagster metadata."""
+    docs = _DOCS | (PREDICTION_DOCS if table is PREDICTION_LOG else {})
     described = [
         dg.TableColumn(
             field.name,
             str(field.type),
-            description=_DOCS.get(field.name),
+            description=docs.get(field.name),
             constraints=dg.TableColumnConstraints(nullable=field.nullable),
         )
         for field in table.schema

@@ -30,7 +30,8 @@ def online_features(context: dg.AssetExecutionContext, platform: Platform) -> dg
 
     The whole state is written each time, so a missed day heals with the next one. A store that is
     already at a later day is left as it is: a backfill of old days never sets it back. Where a
-    stream keeps users' recent events (online.recent_by), those are left to it.
+    stream keeps users' recent events (online.recent_by), those are left to it; where the service
+    does, what it recorded stays beside what is in the lake.
     """
     from feature_repo.write import write_view, written_as_of  # noqa: PLC0415 - Feast takes seconds
 
@@ -39,7 +40,7 @@ def online_features(context: dg.AssetExecutionContext, platform: Platform) -> dg
     rows: dict[str, int] = {}
     with checks.explained():
         for view, frame in OnlineState(platform.lake, CATALOGUE).of_events(
-            end, recent=settings.online.recent_by == "online_features"
+            end, recent=settings.online.recent_by != "stream"
         ):
             current = written_as_of(settings, view)
             if current is not None and current > moment:

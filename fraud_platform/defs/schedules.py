@@ -22,7 +22,7 @@ daily_job = dg.define_asset_job(
 landing_job = dg.define_asset_job(
     "landing",
     selection=dg.AssetSelection.assets("landed_events"),
-    description="What waits in the inbox and in Kafka, of any day.",
+    description="What waits in the inbox, in files of decisions and in Kafka, of any day.",
 )
 labels_job = dg.define_asset_job(
     "online_labels_job",

@@ -8,6 +8,7 @@ import msgspec
 from fraud_platform.defs.late_rows import FEATURES, FOLLOWS_JOB, LATE_JOB, Cursor, Late
 from fraud_platform.defs.metadata import LANDED_ROWS
 from fraud_platform.defs.online_features import online_features
+from fraud_platform.defs.prediction_log import prediction_log
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.schedules import daily_job, unfinished
@@ -23,8 +24,9 @@ late_job = dg.define_asset_job(
 )
 follows_job = dg.define_asset_job(
     FOLLOWS_JOB,
-    selection=[transaction_labels, *FEATURES, online_features],
-    description="Days made again because of late labels, or of transactions made again.",
+    selection=[transaction_labels, *FEATURES, online_features, prediction_log],
+    description="Days made again because of late labels or decisions, or of transactions made "
+    "again.",
 )
 
 
@@ -50,6 +52,7 @@ def late_transactions(
     cursor = msgspec.json.decode(context.cursor or "{}", type=Cursor)
     _read_records(context.instance, raw_transactions.key, cursor.transactions)
     _read_records(context.instance, transaction_labels.key, cursor.labels)
+    _read_records(context.instance, prediction_log.key, cursor.predictions)
     late = Late(platform.settings, platform.lake, cursor, datetime.now(UTC).date())
     online = context.instance.get_materialized_partitions(online_features.key)
     requests = late.requests(date.fromisoformat(max(online)) if online else None)

@@ -6,7 +6,12 @@ from datetime import timedelta
 import dagster as dg
 
 from fraud_platform import progress
-from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS
+from fraud_platform.contracts.tables import (
+    LANDED_EVENTS,
+    PREDICTION_LOG,
+    RAW_TRANSACTIONS,
+    TRANSACTION_LABELS,
+)
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.partitions import retry
 from fraud_platform.defs.resources import Platform
@@ -16,7 +21,7 @@ from fraud_platform.modelling.bundle import manifests
 from fraud_platform.registry import Registry
 from fraud_platform.settings import Settings
 
-TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, *FEATURE_TABLES)
+TABLES = (LANDED_EVENTS, RAW_TRANSACTIONS, TRANSACTION_LABELS, PREDICTION_LOG, *FEATURE_TABLES)
 # A fresh reader of landed_events goes through up to so many commits, some 0.2 s. A checkpoint every
 # 100, as elsewhere, would be 864 a day that each name all the files of a day.
 LANDED_CHECKPOINTS = 500

@@ -28,7 +28,7 @@ class Measure:
         name = self.what if column is None else f"{self.what}_{column}"
         return name if self.where is None else f"{name}_if_{self.where.slug}"
 
-    @property
+    @cached_property
     def reduce(self) -> Reduce:
         match self.what:
             case "max" | "last":
@@ -56,7 +56,7 @@ class LabelMeasure:
         name = self.what if self.where is None else f"{self.what}_if_{self.where.slug}"
         return f"{name}_after_{self.maturity}d" if self.maturity else name
 
-    @property
+    @cached_property
     def reduce(self) -> Reduce:
         match self.what:
             case "labels" | "frauds" | "run":
@@ -65,7 +65,7 @@ class LabelMeasure:
                 return "min"
         return "max"
 
-    @property
+    @cached_property
     def after(self) -> "LabelMeasure | None":
         """For a run, the measure that says where it begins."""
         if self.what not in ("run", "run_start"):

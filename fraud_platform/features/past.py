@@ -48,12 +48,16 @@ class Past:
         self.now = event.timestamp_us
         self.today = self.now // DAY_US
         # A view's fields are integers and lists of them; which is which, the view says.
-        self._context: Mapping[str, Mapping[str, Any]] = context
-        self._recent = self._view("user_recent")
+        views: Mapping[str, Mapping[str, Any]] = context
+        self._recent = views.get("user_recent", _NOTHING)
+        self._user_daily = views.get("user_daily", _NOTHING)
+        self._merchant_daily = views.get("merchant_daily", _NOTHING)
+        self._user_labels = views.get("user_labels", _NOTHING)
+        self._merchant_labels = views.get("merchant_labels", _NOTHING)
         self._times: list[int] = self._recent.get("timestamps_us", [])
         self._end = bisect_left(self._times, self.now)
-        daily = self._view("user_daily")
-        self._tiles_until = min(daily.get("as_of_us", 0) // DAY_US, self.today)
+        as_of = self._user_daily.get("as_of_us", 0)
+        self._tiles_until = min(as_of // DAY_US, self.today)
 
     def sliding(self, measure: Measure, window_us: int) -> int:
         """A measure of the user's events in [t - window, t)."""
@@ -62,16 +66,15 @@ class Past:
     def days(self, measure: Measure, key: Key, days: int) -> int:
         """A measure over `days` days: the user's with today so far, a merchant's before today."""
         if key == "merchant_id":
-            view = self._view("merchant_daily")
-            return _of_tiles(view, measure, self.today - days, self.today)
+            return _of_tiles(self._merchant_daily, measure, self.today - days, self.today)
         opens = self.today - days + 1
-        before = _of_tiles(self._view("user_daily"), measure, opens, self._tiles_until)
+        before = _of_tiles(self._user_daily, measure, opens, self._tiles_until)
         since = self._of_recent(measure, self._first_recent(opens))
         return _merge(measure.reduce, before, since)
 
     def labels(self, measure: LabelMeasure, key: Key, days: int) -> int:
         """A measure over a key's labels of `days` days, today's so far among them."""
-        view = self._view("merchant_labels" if key == "merchant_id" else "user_labels")
+        view = self._merchant_labels if key == "merchant_id" else self._user_labels
         first = self.today - days + 1
         if measure.after is not None:
             first = max(first, _of_tiles(view, measure.after, first, self.today + 1) // DAY_US)
@@ -99,7 +102,7 @@ class Past:
         found = (
             set(self._recent[hash_field(other)][first : self._end]) if first < self._end else set()
         )
-        daily, (hashes, seen_on) = self._view("user_daily"), related_fields(other)
+        daily, (hashes, seen_on) = self._user_daily, related_fields(other)
         as_of = daily.get("as_of_us", 0) // DAY_US
         # Bit k stands for day as_of - 1 - k; of interest are opens <= day < tiles_until.
         lowest, highest = as_of - self._tiles_until, as_of - 1 - opens
@@ -109,9 +112,6 @@ class Past:
                 if bits & mask:
                     found.add(identifier)
         return found
-
-    def _view(self, name: str) -> Mapping[str, Any]:
-        return self._context.get(name, _NOTHING)
 
     def _first_recent(self, opens: int) -> int:
         """Where in the recent events the tiles end, or the window opens."""

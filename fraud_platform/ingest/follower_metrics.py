@@ -50,6 +50,7 @@ class FollowerMetrics:
         """Takes up the counts of a commit and how long its records took."""
         self._rows.labels("transaction").inc(one.transactions)
         self._rows.labels("label").inc(one.labels)
+        self._rows.labels("prediction").inc(one.predictions)
         self._rejected.inc(one.rejected)
         self._type_changed.inc(one.type_changed)
         self._new_fields.inc(len(one.new_fields))

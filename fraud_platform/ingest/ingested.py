@@ -25,6 +25,7 @@ class Ingested:
 
     transactions: int = 0
     labels: int = 0
+    predictions: int = 0
     rejected: int = 0
     type_changed: int = 0
     duplicates: int = 0
@@ -66,6 +67,7 @@ class Counting:
         one = Ingested(
             transactions=transactions.height,
             labels=kinds.get("label", 0),
+            predictions=kinds.get("prediction", 0),
             rejected=rejected.len(),
             type_changed=int(rejected.str.starts_with(TYPE_CHANGED).sum()),
             duplicates=self._duplicates(transactions["transaction_id"]),

@@ -30,7 +30,7 @@ def ingest_to_end(
     accept_loss: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Ingested:
-    """Lands both topics up to their ends as they are now; what was done.
+    """Lands the topics up to their ends as they are now; what was done.
 
     It is no member of the group, so it takes nothing from a follower: partitions that another
     ingester lands are left to it, as long as they move on. Raises PredictFlowError where something
@@ -39,7 +39,7 @@ def ingest_to_end(
     with opened(
         settings, lake, in_group=False, accept_loss=accept_loss, told=lambda *_: None
     ) as session:
-        backlog = _Backlog(session, settings)
+        backlog = _Backlog(session)
         while backlog.left:
             backlog.read()
             backlog.watch()
@@ -50,12 +50,11 @@ def ingest_to_end(
 class _Backlog:
     """The records between where the lake stands and the ends of the partitions, at one moment."""
 
-    def __init__(self, session: Session, settings: Settings) -> None:
+    def __init__(self, session: Session) -> None:
         self._session, self._consumer = session, session.consumer
-        names = (settings.kafka.transactions_topic, settings.kafka.labels_topic)
         self._partitions = [
             TopicPartition(name, number)
-            for name in names
+            for name in session.topics
             for number in sorted(self._consumer.partitions_for_topic(name) or ())
         ]
         self._consumer.assign(self._partitions)
@@ -137,7 +136,7 @@ def follow(
     looked: Callable[[Ingested], None] = lambda _done: None,
     failed: Callable[[Exception], None] = lambda _error: None,
 ) -> Ingested:
-    """Lands both topics as records come, until `stop` is set; then finishes its batch.
+    """Lands the topics as records come, until `stop` is set; then finishes its batch.
 
     Followers share the partitions as members of one group. `told` hears each commit, `looked` the
     figures of lag after each poll, `failed` what went wrong and is tried again: a fault of Kafka or

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
 from fraud_platform.ingest.contract_decoder import ContractDecoder, Decoded
+from fraud_platform.ingest.decision_rows import DecisionDecoder
 from fraud_platform.ingest.mapping import Kind
 from fraud_platform.ingest.rows import (
     label_rows,
@@ -21,13 +23,15 @@ from fraud_platform.settings import Ingest
 
 NEW_FIELD = "new field "
 
+TopicKind = Kind | Literal["predictions"]
+
 
 @dataclass(frozen=True)
 class Topic:
     """A topic of the settings; `id` is new whenever a topic of that name is made again."""
 
     name: str
-    kind: Kind
+    kind: TopicKind
     id: str
 
     @property
@@ -83,7 +87,7 @@ class Pending:
     def add(
         self,
         topic: Topic,
-        decoder: ContractDecoder,
+        decoder: ContractDecoder | DecisionDecoder,
         records: Sequence[ConsumerRecord],
         follows: int,
     ) -> None:
@@ -137,10 +141,13 @@ def _rows(
     topic: Topic, records: Sequence[ConsumerRecord], decoded: Decoded, now: int
 ) -> pl.DataFrame:
     good = decoded.accepted
-    if topic.kind == "transactions":
-        accepted = transaction_rows(good)
-    else:
-        accepted = label_rows(good, pl.col("source"), 0)
+    match topic.kind:
+        case "transactions":
+            accepted = transaction_rows(good)
+        case "labels":
+            accepted = label_rows(good, pl.col("source"), 0)
+        case "predictions":
+            accepted = good
     rejects = reject_rows(decoded.rejected, now).with_columns(
         key=pl.Series([records[reject.offset].key for reject in decoded.rejected], dtype=pl.Binary),
     )

@@ -103,30 +103,31 @@ def admin(kafka: Kafka) -> Iterator[Any]:
 
 
 def topic_ids(kafka: Kafka, cluster: Any = None) -> dict[str, str]:
-    """Topic name -> its id (KIP-516), of both topics of the settings.
+    """Topic name -> its id (KIP-516), of the settings' topics.
 
     A topic that was deleted and made again has another id. `cluster` is an open KafkaAdminClient;
-    without one it is opened for the question. Raises PredictFlowError for a topic that doesn't
-    exist.
+    without one it is opened for the question. Raises PredictFlowError for a topic of transactions
+    or labels that doesn't exist; one of predictions may be missing, where no service sends any.
     """
     if cluster is None:
         with admin(kafka) as opened:
             return topic_ids(kafka, opened)
-    names = [kafka.transactions_topic, kafka.labels_topic]
+    needed = [kafka.transactions_topic, kafka.labels_topic]
+    names = [*needed, kafka.predictions_topic]
     with reaching(kafka):
         found = {topic["name"]: topic for topic in cluster.describe_topics(names)}
         for topic in found.values():
             fault = for_code(topic["error_code"])
             if fault is not UnknownTopicOrPartitionError and topic["error_code"]:
                 raise fault(f"topic {topic['name']!r}")
-    missing = [repr(name) for name in names if found[name]["error_code"]]
+    missing = [repr(name) for name in needed if found[name]["error_code"]]
     if missing:
         raise PredictFlowError(
             f"{tried(kafka)} has no topic {' and no topic '.join(missing)}; make them with: "
             "predictflow topics create (or name others in settings kafka.transactions_topic and "
             "kafka.labels_topic)"
         )
-    return {name: str(found[name]["topic_id"]) for name in names}
+    return {name: str(found[name]["topic_id"]) for name in names if not found[name]["error_code"]}
 
 
 def tried(kafka: Kafka) -> str:

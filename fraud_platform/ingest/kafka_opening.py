@@ -7,7 +7,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from fraud_platform.ingest.kafka_batch import Topic
+from fraud_platform.ingest.kafka_batch import Topic, TopicKind
 from fraud_platform.ingest.kafka_client import client_config, reaching, topic_ids
 from fraud_platform.ingest.kafka_landing import KafkaLanding
 from fraud_platform.ingest.kafka_session import COMMIT_MS, POLL_RECORDS, Session, Told
@@ -51,11 +51,12 @@ def opened(
 
 def _topics(kafka: Kafka, admin: KafkaAdminClient) -> dict[str, Topic]:
     ids = topic_ids(kafka, admin)
-    transactions, labels = kafka.transactions_topic, kafka.labels_topic
-    return {
-        transactions: Topic(transactions, "transactions", ids[transactions]),
-        labels: Topic(labels, "labels", ids[labels]),
+    kinds: dict[str, TopicKind] = {
+        kafka.transactions_topic: "transactions",
+        kafka.labels_topic: "labels",
+        kafka.predictions_topic: "predictions",
     }
+    return {name: Topic(name, kinds[name], id_) for name, id_ in ids.items()}
 
 
 def _consumer_config(kafka: Kafka, *, in_group: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One consumer of both topics: polls into a batch, lands it, and never lands what isn't its own."""
+"""One consumer of all topics: polls into a batch, lands it, and never lands what isn't its own."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +17,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.contract_decoder import ContractDecoder
+from fraud_platform.ingest.decision_rows import DecisionDecoder
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.kafka_assignments import Assignments
 from fraud_platform.ingest.kafka_batch import Pending, Topic
@@ -62,10 +63,12 @@ class Session:
         self.pending = Pending(self._limits)
         self.writer = ThreadPoolExecutor(1)
         self._writing: _Writing | None = None
-        self._kafka, self._topics = settings.kafka, topics
+        self._kafka, self.topics = settings.kafka, topics
         self._accept_loss, self._told = accept_loss, told
         self._decoders = {
-            name: ContractDecoder(topic.kind, landing.known_fields(topic))
+            name: DecisionDecoder()
+            if topic.kind == "predictions"
+            else ContractDecoder(topic.kind, landing.known_fields(topic))
             for name, topic in topics.items()
         }
         # The offset that each partition of ours is read from next, and where the lake stands.
@@ -76,7 +79,7 @@ class Session:
 
     def subscribe(self) -> None:
         """Shares the topics with the group's other members."""
-        self.consumer.subscribe([*self._topics], listener=self._assignments)
+        self.consumer.subscribe([*self.topics], listener=self._assignments)
 
     def poll(self, seconds: float) -> None:
         """Takes what there is, waiting up to so long for it."""
@@ -96,7 +99,7 @@ class Session:
             wanted = [record for record in records if record.offset >= self._next[at]]
             if wanted:
                 self.pending.add(
-                    self._topics[at.topic], self._decoders[at.topic], wanted, self._next[at]
+                    self.topics[at.topic], self._decoders[at.topic], wanted, self._next[at]
                 )
                 self._next[at] = wanted[-1].offset + 1
 
@@ -126,7 +129,7 @@ class Session:
             return moved
         # Asked after the poll: an id never comes back, so the records are of that topic.
         found = topic_ids(self._kafka, self._admin)
-        for topic in self._topics.values():
+        for topic in self.topics.values():
             if found[topic.name] != topic.id:
                 raise PredictFlowError(
                     f"topic {topic.name} was made again while it was read; what of it wasn't "

@@ -12,6 +12,7 @@ from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.ingest.batches import Rejected
 from fraud_platform.ingest.contract_decoder import ContractDecoder
+from fraud_platform.ingest.decision_rows import DECISIONS
 from fraud_platform.ingest.first_day import note_days
 from fraud_platform.ingest.mapping import FieldMap, Kind
 from fraud_platform.ingest.ndjson_reader import decode_lines
@@ -136,7 +137,7 @@ def _decide(
     groups: dict[tuple[str, Kind], list[tuple[int, bytes]]] = {}
     for row, record in enumerate(records.iter_rows(named=True)):
         try:
-            raw = _bytes_of(record, corrections)
+            raw = _bytes_of(settings, record, corrections)
         except PredictFlowError as error:
             decided.outcomes.append(Outcome(record["id"], "failed", str(error)))
         else:
@@ -164,9 +165,16 @@ def _decide(
     return decided
 
 
-def _bytes_of(record: dict[str, object], corrections: Corrections) -> bytes:
+def _bytes_of(settings: Settings, record: dict[str, object], corrections: Corrections) -> bytes:
     raw = record["raw"]
     assert isinstance(raw, bytes)
+    if record["source"] == settings.kafka.predictions_topic or str(record["source_id"]).startswith(
+        DECISIONS
+    ):
+        raise PredictFlowError(
+            "it is a decision of the service, whose record is never corrected; "
+            f'`predictflow quarantine drop {record["id"]} --why "..."` closes it'
+        )
     if not raw and record["broker_timestamp_us"] is None:
         raise PredictFlowError(
             "it stands for records that were lost, so there is nothing to replay; "

@@ -1,4 +1,4 @@
-"""The two topics of the settings: made where they are missing, never altered."""
+"""The topics of the settings: made where they are missing, never altered."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,11 +44,11 @@ class Topic:
 
 
 def create_topics(kafka: Kafka, wanted: Wanted) -> list[Topic]:
-    """Makes the topics that aren't there, waits until both are usable, and says what there is.
+    """Makes the topics that aren't there, waits until all are usable, and says what there is.
 
     Raises PredictFlowError with the broker's words where it refuses to make one.
     """
-    names = [kafka.transactions_topic, kafka.labels_topic]
+    names = [kafka.transactions_topic, kafka.labels_topic, kafka.predictions_topic]
     with admin(kafka) as cluster:
         made = _make_missing(cluster, kafka, names, wanted)
         cluster.wait_for_topics(names)

@@ -30,13 +30,15 @@ class OnlineState:
     catalogue: Catalogue
 
     def of_events(self, end: date, *, recent: bool = True) -> Iterator[tuple[View, pl.DataFrame]]:
-        """The daily views, and `user_recent` unless told not to, at the first moment of `end`."""
+        """The daily views, and `user_recent` unless told not to, at the first moment of `end`.
+
+        That one comes last: what was recorded after the tiles is computed again from them.
+        """
         for view in views(self.catalogue):
-            if view.name == "user_recent":
-                if recent:
-                    yield view, self.recent(end)
-            elif view.name.endswith("_daily"):
+            if view.name.endswith("_daily"):
                 yield view, self.daily(view.join_key, end)
+        if recent:
+            yield views(self.catalogue)[0], self.recent(end)
 
     def recent(self, end: date) -> pl.DataFrame:
         """Rows of `user_recent`: the events of the 72 h before."""

@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,15 +80,27 @@ def write_bundle(root: Path, manifest: Manifest, model: Path) -> Path:
     name = f"{manifest.partition}-v{manifest.model_version}-{digest[:12]}"
     if not _NAME.fullmatch(name):
         raise BundleError(f"{name!r} can't name a bundle: use letters, digits and . _ -")
+    written = msgspec.json.format(msgspec.json.encode(manifest))
+    return take_in(root, name, {MODEL: raw, MANIFEST: written}, digest)
+
+
+def take_in(root: Path, name: str, files: Mapping[str, bytes], sha256: str) -> Path:
+    """Writes the two files of a bundle below `root` as `name`, and returns its directory.
+
+    Raises BundleError, and leaves nothing behind, where they are not what their manifest says, or
+    the model's hash is not `sha256`; else as `write_bundle`.
+    """
     final = root / name
     root.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
     try:
         staging.chmod(0o755)
-        write_durably(staging / MODEL, raw)
-        write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        for file in (MODEL, MANIFEST):
+            write_durably(staging / file, files[file])
         sync_directory(staging)
-        read_bundle(staging)
+        manifest, _ = read_bundle(staging)
+        if manifest.sha256[MODEL] != sha256:
+            raise BundleError(f"bundle {name} has the model {manifest.sha256[MODEL]}, not {sha256}")
         _put_in_place(staging, final, manifest)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -104,7 +117,7 @@ def champion_path(root: Path) -> Path | None:
     entry = promotion_log.last(root)
     if entry is None:
         return pointed_at(root, POINTER)
-    return _below(root, entry.bundle, f"promotion {entry.number}")
+    return below(root, entry.bundle, f"promotion {entry.number}")
 
 
 def point_at(root: Path, pointer: str, bundle: Path) -> None:
@@ -134,7 +147,7 @@ def pointed_at(root: Path, pointer: str) -> Path | None:
         name = (root / pointer).read_bytes().decode(errors="replace").strip()
     except FileNotFoundError:
         return None
-    return _below(root, name, str(root / pointer))
+    return below(root, name, str(root / pointer))
 
 
 def clear_pointer(root: Path, pointer: str) -> None:
@@ -182,7 +195,8 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
     return manifest, model
 
 
-def _below(root: Path, name: str, source: str) -> Path:
+def below(root: Path, name: str, source: str) -> Path:
+    """The directory of a bundle that `source` names; raises BundleError where it can't be one."""
     if not _NAME.fullmatch(name):
         raise BundleError(
             f"{source} names {name!r}, which is not a bundle's directory; "

@@ -116,6 +116,11 @@ def rolled_back(root: Path, sha256: str) -> Entry | None:
     return found
 
 
+def formerly_live(root: Path) -> list[Path]:
+    """The bundles that rollbacks would uncover, the next one first."""
+    return [root / name for name in reversed(_standing(entries(root))[:-1])]
+
+
 def _standing(found: list[Entry]) -> list[str]:
     """The bundles that rollbacks would uncover one by one; the last is live."""
     if not found:

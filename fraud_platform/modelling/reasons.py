@@ -52,13 +52,24 @@ def reasons(
     `vector` has the catalogue's features in order, NaN where missing. A feature that moved nothing
     is no reason.
     """
-    moved = contributions(booster, np.array([vector]))[0, :-1]
-    strongest = np.argsort(-np.abs(moved), kind="stable")[:most]
+    moved = contributions(booster, np.array([vector]))[0]
+    return reasons_from(moved, vector, most, catalogue)
+
+
+def reasons_from(
+    moved: np.ndarray, vector: Sequence[float], most: int, catalogue: Declared = CATALOGUE
+) -> list[Reason]:
+    """The same from a row of `contributions`."""
     return [
-        _reason(catalogue, catalogue.names[i], float(vector[i]), float(moved[i]))
-        for i in strongest
-        if moved[i] != 0
+        _reason(catalogue, catalogue.names[i], float(vector[i]), value)
+        for i, value in strongest(moved, most)
     ]
+
+
+def strongest(moved: np.ndarray, most: int) -> list[tuple[int, float]]:
+    """Place and contribution of those features in a row of `contributions`."""
+    places = np.argsort(-np.abs(moved[:-1]), kind="stable")[:most]
+    return [(int(i), float(moved[i])) for i in places if moved[i] != 0]
 
 
 def _reason(catalogue: Declared, name: str, value: float, contribution: float) -> Reason:

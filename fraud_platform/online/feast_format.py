@@ -74,19 +74,18 @@ def value_decoder() -> Decode:
 
     Raises PredictFlowError where the installed Feast has no `Value_pb2` at its usual place.
     """
-    new_value = _values().Value
+    from_bytes = _values().Value.FromString
 
     def decode(raw: bytes, kind: Kind) -> Value:
-        value = new_value()
         try:
-            value.ParseFromString(raw)
+            value = from_bytes(raw)
         except (DecodeError, TypeError) as error:
             raise ValueError("a stored value is not a ValueProto") from error
         field = _FIELDS[kind]
         if value.WhichOneof("val") != field:
             raise ValueError(f"a stored value is {value.WhichOneof('val')}, not {field}")
         found = getattr(value, field)
-        return found if kind == "int64" else list(found.val)
+        return found if kind == "int64" else found.val[:]
 
     return decode
 

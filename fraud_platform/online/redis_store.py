@@ -14,8 +14,8 @@ from redis.retry import Retry
 
 from fraud_platform.clock import to_us
 from fraud_platform.errors import PredictFlowError, UnavailableError
-from fraud_platform.features.state import PROJECT, State, View
-from fraud_platform.online.address import ANSWER_S, CONNECT_S, redis_address
+from fraud_platform.features.state import State, View
+from fraud_platform.online.address import ANSWER_S, CONNECT_S, MARKERS, redis_address
 from fraud_platform.online.feast_format import (
     redis_fields,
     redis_key,
@@ -26,9 +26,6 @@ from fraud_platform.online.feast_format import (
 from fraud_platform.online.rows import check_rows, decoded_states, row_encoder
 from fraud_platform.online.store import Progress, by_entity, check_one_entity
 from fraud_platform.settings import Online
-
-MARKERS = f"{PROJECT}:views"
-"""The hash that says which views are there, and as of when; what flushes the store removes it."""
 
 BATCH = 2_000
 """Rows in one pipeline: one round trip, about a megabyte."""

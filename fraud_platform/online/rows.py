@@ -1,6 +1,7 @@
 """Rows of the online views as stored values, and back; a row that cannot be is told, not used."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from fraud_platform.features.state import State, View
 from fraud_platform.online.feast_format import Decode, Encode, value_encoder
@@ -61,20 +62,22 @@ def decoded_states(
 
 
 def _state(view: View, stored: Sequence[bytes | None], decode: Decode) -> State:
-    missing = [name for name, raw in zip(view.fields, stored, strict=True) if raw is None]
-    if len(missing) == len(stored):
-        return view.empty
-    if missing:
+    if None in stored:
+        missing = [name for name, raw in zip(view.fields, stored, strict=True) if raw is None]
+        if len(missing) == len(stored):
+            return view.empty
         raise ValueError(
             f"view {view.name}: a row lacks {', '.join(missing)}; it was half written, or for "
             "other features: write the view again"
         )
-    state = {
+    state: dict[str, Any] = {
         name: decode(raw, kind)
         for (name, kind), raw in zip(view.fields.items(), stored, strict=True)
         if raw is not None
     }
-    _check_lengths(view, state)
+    for names in view.parallel:  # in short, as each request comes here
+        if len({len(state[name]) for name in names}) > 1:
+            _check_lengths(view, state)
     return state
 
 

@@ -7,9 +7,11 @@ replaced meanwhile is noticed.
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from itertools import batched, chain
 from pathlib import Path
+from typing import Literal, Self
 
 from fraud_platform.clock import to_us
 from fraud_platform.errors import PredictFlowError, UnavailableError
@@ -50,6 +52,21 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._path = path
         self._views = by_entity(views)
         self._decode = value_decoder()
+        self._held: sqlite3.Connection | None = None
+
+    @contextmanager
+    def locked(self) -> Iterator[Self]:
+        """This store inside one write transaction: no other process writes until the block ends.
+
+        What is written is there when it ends, or not at all where it raises. Raises
+        UnavailableError where the file is not there, or another writer does not come to an end.
+        """
+        with self._open("writing", "rw") as connection:
+            connection.execute("PRAGMA synchronous = NORMAL")  # as in _make_tables
+            with _transaction(connection):
+                inside = copy(self)
+                inside._held = connection
+                yield inside
 
     def write(
         self,
@@ -64,11 +81,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         to_us(as_of)
         check_rows(view, rows)
         done = 0
-        with self._open(f"writing {view.name}", make=True) as connection:
-            self._make_tables(connection, view)
+        with self._open(f"writing {view.name}", "rwc") as connection:
+            if self._held is None:
+                self._make_tables(connection, view)
             upsert = _UPSERT.format(f'"{view.table}"')
             for batch in batched(_stored(view, rows, as_of), BATCH):
-                with connection:
+                with _transaction(connection):
                     connection.executemany(upsert, chain.from_iterable(batch))
                 done += len(batch)
                 if progress:
@@ -90,14 +108,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     def written_as_of(self, view: View) -> datetime | None:
         """As `OnlineStore.written_as_of`."""
-        if not self._path.exists():
-            return None
-        query = f'SELECT as_of FROM "{MARKERS}" WHERE view = ?'  # noqa: S608 - a name of ours
-        with self._open(f"reading {view.name}") as connection:
-            if not {MARKERS, view.table} <= _tables(connection):
-                return None
-            found = connection.execute(query, [view.name]).fetchone()
+        found = self._marker(view)
         return datetime.fromisoformat(found[0]) if found and found[0] else None
+
+    def is_there(self, view: View) -> bool:
+        """Whether the view was written whole, if only to say that nobody has a row."""
+        return self._marker(view) is not None
 
     def evicts(self) -> None:
         """A file is full when the disk is, and a write then fails."""
@@ -108,11 +124,25 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _marker(self, view: View) -> tuple[str | None] | None:
+        if not self._path.exists():
+            return None
+        query = f'SELECT as_of FROM "{MARKERS}" WHERE view = ?'  # noqa: S608 - a name of ours
+        with self._open(f"reading {view.name}") as connection:
+            if not {MARKERS, view.table} <= _tables(connection):
+                return None
+            return connection.execute(query, [view.name]).fetchone()
+
     @contextmanager
-    def _open(self, doing: str, make: bool = False) -> Iterator[sqlite3.Connection]:
-        if make:
+    def _open(
+        self, doing: str, mode: Literal["ro", "rw", "rwc"] = "ro"
+    ) -> Iterator[sqlite3.Connection]:
+        if self._held is not None:
+            yield self._held
+            return
+        if mode == "rwc":
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        uri = f"{self._path.absolute().as_uri()}?mode={'rwc' if make else 'ro'}"
+        uri = f"{self._path.absolute().as_uri()}?mode={mode}"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S)) as connection:
                 yield connection
@@ -174,13 +204,24 @@ def _stored(
 
 def _mark(connection: sqlite3.Connection, view: View, as_of: datetime, rows: bool) -> None:
     """Records a whole write; one without rows is no moment of its own, but the view is there."""
-    with connection:
+    with _transaction(connection):
         connection.execute(f'INSERT OR IGNORE INTO "{MARKERS}" VALUES (?, NULL)', [view.name])  # noqa: S608
         among = "" if rows else "AND as_of IS NOT NULL"
         connection.execute(
             f'UPDATE "{MARKERS}" SET as_of = ? WHERE view = ? {among}',  # noqa: S608 - ours
             [as_of.isoformat(), view.name],
         )
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction of its own, or a part of the one that is under way."""
+    if connection.in_transaction:
+        yield
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:

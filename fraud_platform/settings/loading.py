@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ REDIS_OPTIONS = (
     "ssl_check_hostname",
 )
 PREFIX = "PREDICTFLOW_"
+_BUNDLES_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?")
 
 
 class SettingsError(PredictFlowError):
@@ -49,7 +51,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
         raise SettingsError(f"settings file {path}: {error}") from error
     origin = _overlay(tree, environ, path)
     try:
-        settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(tree, Settings, strict=False, dec_hook=decode_value)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error), origin, path)) from error
     _check(settings)
@@ -62,7 +64,8 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     )
 
 
-def _decode(kind: type, value: Any) -> Any:
+def decode_value(kind: type, value: Any) -> Any:
+    """msgspec's `dec_hook` for what settings are made of beside its own types."""
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     if kind is Path and isinstance(value, str) and value:
@@ -158,8 +161,19 @@ def _check(settings: Settings) -> None:
             f"setting quality.mean_amount_min: {quality.mean_amount_min} is over "
             f"quality.mean_amount_max {quality.mean_amount_max}"
         )
+    try:
+        _ = settings.serving.proxies
+    except ValueError as error:
+        raise SettingsError(
+            f"setting serving.trusted_proxies: {error}; expected networks as 10.0.0.0/8,fd00::/8"
+        ) from error
     _check_kafka(settings.kafka)
     _check_online(settings.online)
+    url = settings.serving.bundles_url
+    if url and not _BUNDLES_URL.fullmatch(url):
+        raise SettingsError(
+            f"setting serving.bundles_url: {url!r} is not of the form s3://bucket/prefix"
+        )
 
 
 def _check_kafka(kafka: Kafka) -> None:
@@ -186,10 +200,12 @@ def _check_kafka(kafka: Kafka) -> None:
                 raise SettingsError(f"setting {name}: {kafka.sasl_mechanism} needs one")
     if kafka.sasl_mechanism == "AWS_MSK_IAM" and kafka.security_protocol != "SASL_SSL":
         raise SettingsError("setting kafka.security_protocol: AWS_MSK_IAM needs SASL_SSL")
-    if kafka.transactions_topic == kafka.labels_topic:
-        raise SettingsError(
-            f"setting kafka.labels_topic: {kafka.labels_topic!r} is kafka.transactions_topic too"
-        )
+    topics: dict[str, str] = {}
+    for name in ("transactions_topic", "labels_topic", "predictions_topic"):
+        topic = getattr(kafka, name)
+        if topic in topics:
+            raise SettingsError(f"setting kafka.{name}: {topic!r} is kafka.{topics[topic]} too")
+        topics[topic] = name
 
 
 def _check_online(online: Online) -> None:
@@ -199,6 +215,11 @@ def _check_online(online: Online) -> None:
             f"setting online.redis_url: {'set' if online.redis_url else 'not set'} while "
             f"online.store is {online.store}; a URL (in PREDICTFLOW_ONLINE_REDIS_URL) and the "
             "store redis go together"
+        )
+    if online.recent_by == "serving" and online.store == "redis":
+        raise SettingsError(
+            "setting online.recent_by: the service records into the SQLite store only; with "
+            "online.store redis set it to stream, and run `predictflow stream`"
         )
     if online.redis_url:
         _check_redis_url(online.redis_url.reveal())

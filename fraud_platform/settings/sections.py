@@ -27,6 +27,8 @@ class Kafka(Section, frozen=True):
     """Consumer group that followers share the partitions in."""
     transactions_topic: str = "transactions"
     labels_topic: str = "labels"
+    predictions_topic: str = "predictions"
+    """Where the service's decisions go, and are landed from."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     ssl_cafile: Path | None = None
     """Certificates (PEM) that the brokers' are checked against; by default the system's."""
@@ -118,8 +120,9 @@ class Online(Section, frozen=True):
     has to be `noeviction`: rows that leave unasked make users unknown."""
     redis_ttl_days: Annotated[int, Meta(ge=1, le=3650)] = 40
     """Days after its last write that an entity leaves Redis; more than features look back."""
-    recent_by: Literal["online_features", "stream"] = "online_features"
-    """Who writes users' recent events: the daily asset, or workers of `predictflow stream`."""
+    recent_by: Literal["online_features", "stream", "serving"] = "online_features"
+    """Who writes users' recent events: the daily asset, workers of `predictflow stream`, or beside
+    the asset the service itself, which then records what it scored (SQLite only)."""
     registry_url: Secret = Secret()
     """SQLAlchemy URL of Feast's registry, where several machines write; else a file in data_dir."""
 
@@ -165,6 +168,11 @@ class Settings(Section, frozen=True):
         return self.data_dir / "inbox"
 
     @property
+    def decisions_dir(self) -> Path:
+        """The service's decisions in files, which the asset `landed_events` lands."""
+        return self.data_dir / "decisions"
+
+    @property
     def scratch_dir(self) -> Path:
         """What is needed only while a process works, like the matrices of a training."""
         return self.data_dir / "scratch"
@@ -172,6 +180,11 @@ class Settings(Section, frozen=True):
     @property
     def bundles_dir(self) -> Path:
         return self.data_dir / "bundles"
+
+    @property
+    def keys_file(self) -> Path:
+        """The API keys, hashed."""
+        return self.serving.keys_file or self.data_dir / "keys.json"
 
     @property
     def online_store(self) -> Path:

@@ -46,9 +46,10 @@ class Habits:
     def filling(self, daily: State, events: Mapping[int, Event]) -> Fill:
         """Fills in the new events' features and, where all of it is still there, the later ones'.
 
-        `daily` is the user's row of `self.daily`; `events` are the new ones by transaction hash. A
-        late event changes what the ones after it look back on. Theirs are computed again where
-        daily tiles and kept events reach as far back as they did, else they stay as they were.
+        `daily` is the user's row of `self.daily`; `events` are the new ones by transaction hash, as
+        far as more is known of them than their places say. A late event changes what the ones after
+        it look back on. Theirs are computed again where daily tiles and kept events reach as far
+        back as they did, else they stay as they were.
         """
 
         def fill(lists: Lists, first: int, added: Set[int]) -> None:
@@ -57,7 +58,7 @@ class Habits:
             times, cents = lists["timestamps_us"], lists["amounts_cents"]
             hashes, whole = lists["transaction_hashes"], self._whole(daily, times[-1])
             for i in range(first, len(times)):
-                if hashes[i] in added:
+                if hashes[i] in added and hashes[i] in events:
                     event = events[hashes[i]]
                 elif whole(times[i]):
                     event = Event(timestamp_us=times[i], amount_cents=cents[i])

@@ -10,17 +10,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from fraud_platform.contracts.events import MAX_AHEAD_US
 from fraud_platform.features.past import Event
 from fraud_platform.ingest.contract_decoder import TYPE_CHANGED, ContractDecoder
+from fraud_platform.stream.recent_events import Payment
 
 _AHEAD = "is more than five minutes ahead"
-
-
-class Payment(NamedTuple):
-    """An accepted transaction, and its record's own timestamp in milliseconds."""
-
-    user_id: str
-    transaction_id: str
-    event: Event
-    stamp_ms: int
 
 
 class Payments(NamedTuple):

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
+from copy import copy
 from datetime import UTC, datetime
 from math import nan
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import CATALOGUE
@@ -14,7 +15,15 @@ from fraud_platform.features.recent import Lists, Moment, moment_of, with_events
 from fraud_platform.features.state import State, views
 from fraud_platform.online import OnlineStore
 from fraud_platform.stream.habits import Habits
-from fraud_platform.stream.payments import Payment
+
+
+class Payment(NamedTuple):
+    """An accepted transaction, and when it came in milliseconds: its record's own timestamp."""
+
+    user_id: str
+    transaction_id: str
+    event: Event
+    stamp_ms: int
 
 
 class Changes(NamedTuple):
@@ -36,6 +45,12 @@ class RecentEvents:
         self._habits = Habits(catalogue)
         self.view = views(catalogue)[0]
         self._unknown = dict.fromkeys(catalogue.looked_back, nan)
+
+    def on(self, store: OnlineStore) -> Self:
+        """The same view of another open store."""
+        other = copy(self)
+        other._store = store
+        return other
 
     def as_of(self) -> datetime | None:
         """When the whole view was written last; None where it never was, or was lost since."""
@@ -61,9 +76,29 @@ class RecentEvents:
                 added += new
         return Changes(rows, added, len(payments) - len(added))
 
+    def joined(self, rows: Mapping[str, State]) -> dict[str, State]:
+        """Rows made from the lake, with the events that the store has of these users beside them.
+
+        Of an event that both have, the lake's counts. It is what payments give that came one by one
+        after the lake's; an event whose past is not all there any more keeps its features.
+        """
+        read = self._store.read([self.view, self._habits.daily], list(rows))
+        return {
+            user: self._with_stored(row, state)
+            for (user, row), state in zip(rows.items(), read, strict=True)
+        }
+
     def write(self, rows: Mapping[str, State], *, whole: bool = False) -> None:
         """Writes changed rows; `whole` where the view begins with them."""
         self._store.write(self.view, rows, datetime.now(UTC), whole=whole)
+
+    def _with_stored(self, row: State, state: Mapping[str, State]) -> State:
+        stored: Mapping[str, Any] = state[self.view.name]
+        places = range(len(stored["timestamps_us"]))
+        moments = [{name: values[i] for name, values in stored.items()} for i in places]
+        # Of those that it adds only hashes are left, so they are computed again as late ones are.
+        fill = self._habits.filling(state[self._habits.daily.name], {})
+        return with_events(self.view, row, moments, fill) or row
 
     def _changed(
         self, state: Mapping[str, State], payments: list[Payment]

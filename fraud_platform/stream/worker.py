@@ -53,8 +53,8 @@ def stream(
     """
     if settings.online.recent_by != "stream":
         raise PredictFlowError(
-            "setting online.recent_by: the asset online_features writes users' recent events, and "
-            "two writers would undo each other's; set PREDICTFLOW_ONLINE_RECENT_BY=stream for "
+            f"setting online.recent_by: {settings.online.recent_by} writes users' recent events, "
+            "and two writers would undo each other's; set PREDICTFLOW_ONLINE_RECENT_BY=stream for "
             "Dagster and for the workers"
         )
     with open_store(settings) as store, joined(settings) as member:

@@ -78,7 +78,7 @@ def test_days_are_made_and_said_in_json(tmp_path: Path) -> None:
     done = predictflow("materialize", *days, "--select", "group:tables", "--json")
     assert done.exit_code == 0, done.output
     (run,) = json.loads(done.stdout)["runs"]
-    assert set(run["seconds"]) == {"raw_transactions", "transaction_labels"}
+    assert set(run["seconds"]) == {"raw_transactions", "transaction_labels", "prediction_log"}
     assert all(mib > 0 for mib in run["peak_mib"].values())
 
 

@@ -35,6 +35,7 @@ def test_the_demo_ends_with_two_served_decisions_and_says_where_to_look(tmp_path
     assert shown.count("  because ") == 2
     assert "degraded: False" in shown
     assert "degraded: True" not in shown
+    assert "Ten quick small payments of " in shown
     for where in ("make serve", "make dev", "make mlflow"):
         assert where in shown
     assert "Warning" not in done.stderr
@@ -61,6 +62,10 @@ def test_the_demo_runs_on_other_peoples_files_and_again(tmp_path: Path) -> None:
     again = json.loads(demo(*arguments, "--json", data_dir=tmp_path / "demo").stdout)
     assert (again["rows"], again["landed_before"]) == (0, frame.height + 1)
     assert again["metrics"] == told["metrics"]
+    for run in (told, again):
+        few, many = run["ten_quick_payments"]["counts"]
+        assert many == few + 11  # the one that was asked about first, and ten
+    assert again["ten_quick_payments"] == told["ten_quick_payments"]
     scores = [
         [one["answer"]["fraud_probability"] for one in run["answers"]] for run in (told, again)
     ]

@@ -12,6 +12,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from fraud_platform.contracts.tables import (
     LANDED_EVENTS,
+    PREDICTION_LOG,
     RAW_TRANSACTIONS,
     TRANSACTION_LABELS,
     Table,
@@ -33,6 +34,7 @@ ASSETS = {
     "landed_events": ("ingestion", "team:fraud-backend", True),
     "raw_transactions": ("tables", "team:fraud-backend", True),
     "transaction_labels": ("tables", "team:fraud-backend", True),
+    "prediction_log": ("tables", "team:fraud-backend", True),
     "daily_tiles": ("features", "team:fraud-ml", True),
     "transaction_habits": ("features", "team:fraud-ml", True),
     "label_tiles": ("features", "team:fraud-ml", True),
@@ -46,6 +48,7 @@ UPSTREAM = {
     "landed_events": set(),
     "raw_transactions": {"landed_events"},
     "transaction_labels": {"landed_events", "raw_transactions"},
+    "prediction_log": {"landed_events"},
     "daily_tiles": {"raw_transactions"},
     "transaction_habits": {"raw_transactions", "daily_tiles"},
     "label_tiles": {"transaction_labels", "transaction_habits"},
@@ -70,6 +73,10 @@ CHECKS = {
     ("transaction_labels", "transaction_id_unique"): True,
     ("transaction_labels", "within_day"): True,
     ("transaction_labels", "transaction_known"): False,
+    ("prediction_log", "schema"): True,
+    ("prediction_log", "decision_id_unique"): True,
+    ("prediction_log", "within_day"): True,
+    ("prediction_log", "verdict_follows"): True,
     ("transaction_features", "one_row_per_transaction"): True,
     ("transaction_features", "values_defined"): True,
     ("transaction_features", "online_parity"): False,
@@ -96,6 +103,7 @@ _DAILY = {
     "fraud_model",
     "evaluation_report",
     "deployed_model",
+    "prediction_log",
 }
 JOBS = {
     "daily": _DAILY,
@@ -110,6 +118,7 @@ JOBS = {
         "label_tiles",
         "transaction_features",
         "online_features",
+        "prediction_log",
     },
 }
 _STOPPED = dg.DefaultScheduleStatus.STOPPED
@@ -128,6 +137,7 @@ TABLES = (
     LANDED_EVENTS,
     RAW_TRANSACTIONS,
     TRANSACTION_LABELS,
+    PREDICTION_LOG,
     TRANSACTION_HABITS,
     TRANSACTION_FEATURES,
 )

@@ -13,15 +13,18 @@ from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
+from fraud_platform.local_kafka import free_port
 from fraud_platform.modelling.bundle import champion_path
 from fraud_platform.modelling.gate import CONDITIONS
 from fraud_platform.modelling.promotion_log import entries
 from fraud_platform.modelling.promotions import By, rollback
+from fraud_platform.modelling.remote_bundles import RemoteBundles
 from fraud_platform.modelling.shadow import shadow_path
 from fraud_platform.registry import Registered, Registry
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.modelling.generated import DAY
 from fraud_platform_tests.registered import register, report
+from fraud_platform_tests.s3_server import S3Server
 from fraud_platform_tests.serving.conftest import models
 from fraud_platform_tests.world import LAST, make
 
@@ -204,3 +207,26 @@ def test_features_that_are_served_otherwise_keep_the_model_out(
     assert [name for name, good in passed(on).items() if not good] == ["parity"]
     assert f"of {LAST} differ between online and offline" in ran.warnings[0]
     assert told() == [("promote", "1", None)]
+
+
+def test_a_run_that_could_not_publish_publishes_when_it_is_repeated(
+    models: dict[str, Path],
+    tracking: Path,
+    on: dg.DagsterInstance,
+    s3: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(models["1"], 0.41, day=DAY)
+    remote = RemoteBundles(load_settings().serving.bundles_url)
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+        with pytest.raises(PredictFlowError, match="S3 cannot be reached"):
+            make(["deployed_model"], DAY, DAY, on)
+    assert told() == [("promote", "1", None)]
+    assert remote.pointer() is None
+
+    make(["deployed_model"], DAY, DAY, on)
+
+    found = remote.pointer()
+    assert found is not None
+    assert [found.entry] == entries(load_settings().bundles_dir)

@@ -8,6 +8,7 @@ import pytest
 
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.defs.landing_metadata import landing_metadata
+from fraud_platform.ingest.decision_landing import LandedDecisions
 from fraud_platform.ingest.ingested import Ingested
 from fraud_platform.ingest.landing import Landed
 from fraud_platform.ingest.rows import now_us
@@ -127,14 +128,18 @@ def test_the_metadata_of_files_and_of_kafka_are_added_up() -> None:
     kafka = Ingested(transactions=10, labels=1, rejected=2, duplicates=4, late=5, too_late=1)
     kafka.reasons["bad"] = 2
     kafka.positions, kafka.lag = {"t/0": 7, "t/1": 9}, {"t/0": 0, "t/1": 3}
-    found = landing_metadata([file], kafka)
+    kafka.predictions = 6
+    decisions = LandedDecisions(segments=2, decisions=4, rejected=2, torn=1)
+    found = landing_metadata([file], decisions, kafka)
     names = ("files", "transactions", "labels_landed", "rejected", "duplicates", "late", "lag")
-    assert [found[name].value for name in names] == [1, 13, 3, 3, 4, 5, 3]
+    assert [found[name].value for name in names] == [1, 13, 3, 5, 4, 5, 3]
+    assert [found[name].value for name in ("decisions_landed", "torn_decisions")] == [10, 1]
     assert found["reasons"].value == {"bad": 3}
     table = found["partitions"]
     assert isinstance(table, dg.TableMetadataValue)
     assert [tuple(one.data.values()) for one in table.records] == [("t/0", 7, 0), ("t/1", 9, 3)]
-    assert set(landing_metadata([file])) == {*names[:4], "already_landed", "reasons"}
+    alone = {"already_landed", "reasons", "decisions_landed", "torn_decisions"}
+    assert set(landing_metadata([file], LandedDecisions())) == {*names[:4], *alone}
 
 
 def test_the_asset_lands_what_waits_in_kafka(topics: Topics, lake: Lake) -> None:
@@ -166,7 +171,9 @@ def test_the_asset_lands_what_waits_in_kafka(topics: Topics, lake: Lake) -> None
     assert (first["rejected_that_day"], first["new_fields"]) == (1, ["new field channel"])
     partitions = [record.data for record in second["partitions"]]
     assert {one["partition"] for one in partitions} == {
-        f"{topic}/{number}" for topic in (topics.transactions, topics.labels) for number in range(3)
+        f"{topic}/{number}"
+        for topic in (topics.transactions, topics.labels, topics.kafka.predictions_topic)
+        for number in range(3)
     }
     assert sum(one["next_offset"] for one in partitions) == 7
     assert not found["types_unchanged"].passed

@@ -1,19 +1,19 @@
-"""Rows 13 and 14: an online store that is flushed, hangs or is away degrades answers, no more."""
+"""Row 13: an online store that is flushed or away degrades answers, no more."""
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fraud_platform.features.state import VIEWS
 from fraud_platform.online import open_store
 from fraud_platform.online.feast_format import redis_fields, redis_key
-from fraud_platform.settings import Settings
+from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.online.rows import a_state
 from fraud_platform_tests.serving.conftest import store_contexts
 from fraud_platform_tests.serving.parts import NOW, Deploy
@@ -71,7 +71,7 @@ def server(own_valkey: OwnValkeys) -> Valkey:
 
 @pytest.fixture
 def settings(server: Valkey, tmp_path: Path, contexts: dict[str, Context]) -> Settings:
-    settings = server.settings(tmp_path / "data")
+    settings = replace(server.settings(tmp_path / "data"), serving=Serving(repeat_seconds=0))
     store_contexts(settings, contexts)
     return settings
 
@@ -102,46 +102,6 @@ def test_a_flushed_store_degrades_the_answers_until_all_of_it_is_written_again(
     asker.close()
 
 
-def test_while_the_store_hangs_for_5_s_every_request_is_answered_in_time(
-    run: Run,
-    settings: Settings,
-    deploy: Deploy,
-    server: Valkey,
-    transaction: dict[str, object],
-) -> None:
-    deploy(settings)
-    process = run(settings)
-    askers = [Asker(process, transaction) for _ in range(4)]
-    before = askers[0].until(degraded=False)
-    answers: list[tuple[Answer, float]] = []
-
-    def ask(asker: Asker, end: float) -> None:
-        while time.monotonic() < end:
-            answers.append(asker())
-
-    server.hang()
-    end = time.monotonic() + 5
-    threads = [threading.Thread(target=ask, args=(asker, end)) for asker in askers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    server.go_on()
-
-    assert all(answer["degraded"] for answer, _ in answers)
-    assert {answer["degraded_reason"] for answer, _ in answers} == {
-        "the online store did not answer in time; scored without history"
-    }
-    assert len(answers) > 100
-    seconds = sorted(seconds for _, seconds in answers)
-    assert seconds[len(seconds) // 2] < 0.05
-    # All but what this machine's other work holds up.
-    assert seconds[int(len(seconds) * 0.98)] < 0.1
-    assert askers[0].until(degraded=False) == before
-    for asker in askers:
-        asker.close()
-
-
 def test_a_store_that_is_killed_and_comes_back_is_read_again(asker: Asker, server: Valkey) -> None:
     before = asker.until(degraded=False)
 
@@ -156,11 +116,11 @@ def test_a_store_that_is_killed_and_comes_back_is_read_again(asker: Asker, serve
 def test_a_half_written_row_degrades_its_user_alone(
     asker: Asker, run: Run, settings: Settings, server: Valkey, transaction: dict[str, object]
 ) -> None:
+    torn = Asker(run(settings), transaction | {"user_id": "user-5"})
     before = asker.until(degraded=False)
     with server.client() as client:
         client.execute_command("HDEL", redis_key("user_id", "user-5"), redis_fields(RECENT)[1])
 
-    torn = Asker(run(settings), transaction | {"user_id": "user-5"})
     torn.until_said("the online store cannot be read")
 
     assert asker.until(degraded=False) == before
@@ -200,6 +160,6 @@ def test_a_service_on_redis_imports_no_more_than_it_needs(
     status, out = process.stop()
 
     assert status == 0
-    assert "redis" in json.loads(out)
+    assert "hiredis" in json.loads(out)
     dear = {"dagster", "mlflow", "pandas", "feast", "sklearn", "polars", "duckdb", "pyarrow"}
-    assert not dear & set(json.loads(out))
+    assert not (dear | {"redis"}) & set(json.loads(out))

@@ -49,10 +49,12 @@ def test_the_first_contact_is_bounded():
     assert BOOTSTRAP_SECONDS <= 15
 
 
-def test_topic_ids_are_those_of_both_topics(topics: Topics):
+def test_topic_ids_are_those_of_all_topics_and_the_predictions_may_be_missing(topics: Topics):
     ids = topic_ids(topics.kafka)
-    assert list(ids) == [topics.transactions, topics.labels]
-    assert len({UUID(one) for one in ids.values()} - {UUID(int=0)}) == 2
+    assert list(ids) == [topics.transactions, topics.labels, topics.kafka.predictions_topic]
+    assert len({UUID(one) for one in ids.values()} - {UUID(int=0)}) == 3
+    without = topic_ids(replace(topics.kafka, predictions_topic="never-made"))
+    assert list(without) == [topics.transactions, topics.labels]
 
 
 def test_a_topic_that_does_not_exist_is_told_with_the_mend(topics: Topics):

@@ -132,15 +132,14 @@ def deploy(models: dict[str, Path]) -> Deploy:
 def settings(tmp_path: Path, stored: Settings) -> Settings:
     """Settings of a data directory of the test's own, with a copy of the online store."""
     shutil.copytree(stored.online_store.parent, tmp_path / "feast")
-    return Settings(data_dir=tmp_path, serving=Serving(poll_seconds=0.05))
+    return Settings(data_dir=tmp_path, serving=Serving(poll_seconds=0.05, repeat_seconds=0))
 
 
 @pytest.fixture
 def in_redis(valkey: Valkey, tmp_path: Path, contexts: dict[str, Context]) -> Settings:
     """Settings of a data directory of the test's own, its online store in Redis."""
-    settings = Settings(
-        data_dir=tmp_path, serving=Serving(poll_seconds=0.05), online=valkey.online()
-    )
+    serving = Serving(poll_seconds=0.05, repeat_seconds=0)
+    settings = Settings(data_dir=tmp_path, serving=serving, online=valkey.online())
     store_contexts(settings, contexts)
     return settings
 

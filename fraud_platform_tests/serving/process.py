@@ -1,43 +1,50 @@
 """The service in a process of its own."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
 
 from fraud_platform.settings import Settings
+from fraud_platform.settings.transfer import to_bytes
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAM = """
 import json, sys
-from pathlib import Path
-from fraud_platform.settings import Online, Secret, Serving, Settings
+from fraud_platform.settings.transfer import from_bytes
 from serving.run import serve
-data_dir, store, redis_url = sys.argv[1:]
-online = Online(store=store, redis_url=Secret(redis_url))
-serving = Serving(port=0, poll_seconds=0.02)
-serve(Settings(data_dir=Path(data_dir), serving=serving, online=online))
+serve(from_bytes(sys.stdin.buffer.readline()))
 print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 """
 
 
 class Process:
-    """A service in a process of its own, on a free port."""
+    """A service in a process of its own, on a free port; with several workers their supervisor."""
 
     def __init__(self, settings: Settings) -> None:
         self.log_file = settings.data_dir / "log"
-        store = [settings.online.store, settings.online.redis_url.reveal()]
-        with self.log_file.open("w") as log:
+        # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates.
+        told = [f"ignore:{name}_text is deprecated:DeprecationWarning" for name in ("read", "open")]
+        warnings = [part for one in ("error", *told) for part in ("-W", one)]
+        with self.log_file.open("w") as lines:
             self.popen = subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", PROGRAM, settings.data_dir, *store],
+                [sys.executable, *warnings, "-c", PROGRAM],
                 env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=lines,
                 text=True,
             )
         assert self.popen.stdout is not None
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(to_bytes(_on_a_free_port(settings)).decode() + "\n")
+        self.popen.stdin.flush()
         self.ready_line = self.popen.stdout.readline()
 
     @property
@@ -45,6 +52,18 @@ class Process:
         """The port that it said it answers on."""
         assert self.ready_line, self.log_file.read_text()
         return int(self.ready_line.split("127.0.0.1:")[1].split(",")[0])
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of its log so far, but for one that is just being written."""
+        whole, _, _ = self.log_file.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children")
+        return [int(child) for child in children.read_text().split()]
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection that is kept alive."""
@@ -56,3 +75,7 @@ class Process:
             self.popen.send_signal(signal.SIGTERM)
         out, _ = self.popen.communicate(timeout=30)
         return self.popen.returncode, out
+
+
+def _on_a_free_port(settings: Settings) -> Settings:
+    return replace(settings, serving=replace(settings.serving, port=0))

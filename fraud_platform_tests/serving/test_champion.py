@@ -188,6 +188,20 @@ def test_without_a_model_the_answer_is_503_and_says_how_to_mend_it(
     assert running.version() == "1"
 
 
+def test_a_start_on_a_broken_bundle_answers_by_the_last_good_one(
+    serve: Callable[[], Running], settings: Settings, deploy: Deploy
+) -> None:
+    deploy(settings, "1")
+    corrupt(broken := deploy(settings, "2"))
+    running = serve()
+    assert running.version() == "1"
+    found = running.ready()
+    assert found["ready"]
+    assert broken.name in found["reasons"][0]
+    deploy(settings, "2")  # mends it
+    assert eventually(lambda: running.version() == "2")
+
+
 def test_a_broken_bundle_at_the_start_is_503_until_a_good_one_comes(
     serve: Callable[[], Running], settings: Settings, deploy: Deploy
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fraud_platform.clock import to_us
 from fraud_platform.features.state import VIEWS
 from fraud_platform.online import open_store
 from fraud_platform.online.feast_format import redis_fields, redis_key
@@ -21,6 +22,11 @@ from serving.online_store import OnlineStore, Reading
 from serving.store_fault import NOTHING_KNOWN, Context
 
 RECENT = VIEWS[0]
+
+
+def known(context: Context) -> Reading:
+    """What is read of a store whose views were written as of NOW."""
+    return Reading(context, as_of_us=to_us(NOW))
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -56,11 +62,11 @@ def test_every_view_reads_as_it_was_written(filled: Settings, contexts: dict[str
 
     found = readings(filled, *((f"user-{u}", f"merchant-{m}") for u, m in pairs))
 
-    assert found == [Reading(paired(contexts, u, m)) for u, m in pairs]
+    assert found == [known(paired(contexts, u, m)) for u, m in pairs]
 
 
 def test_a_stranger_is_no_fault(filled: Settings) -> None:
-    assert readings(filled, ("stranger", "nowhere")) == [Reading(NOTHING_KNOWN)]
+    assert readings(filled, ("stranger", "nowhere")) == [known(NOTHING_KNOWN)]
 
 
 def test_odd_ids_extreme_numbers_and_empty_lists_come_back(filled: Settings) -> None:
@@ -71,8 +77,8 @@ def test_odd_ids_extreme_numbers_and_empty_lists_come_back(filled: Settings) -> 
 
     *odd, empty = readings(filled, *((odd, odd) for odd in ODD_IDS), ("empty", "empty"))
 
-    assert odd == [Reading({view.name: extreme(view) for view in VIEWS})] * len(ODD_IDS)
-    assert empty == Reading({view.name: a_state(view, length=0) for view in VIEWS})
+    assert odd == [known({view.name: extreme(view) for view in VIEWS})] * len(ODD_IDS)
+    assert empty == known({view.name: a_state(view, length=0) for view in VIEWS})
 
 
 def test_a_user_known_to_one_view_only_has_that_state(filled: Settings) -> None:
@@ -80,7 +86,7 @@ def test_a_user_known_to_one_view_only_has_that_state(filled: Settings) -> None:
         store.write(VIEWS[1], {"new": a_state(VIEWS[1])}, NOW)
 
     assert readings(filled, ("new", "nowhere")) == [
-        Reading(NOTHING_KNOWN | {VIEWS[1].name: a_state(VIEWS[1])})
+        known(NOTHING_KNOWN | {VIEWS[1].name: a_state(VIEWS[1])})
     ]
 
 
@@ -180,13 +186,13 @@ def test_a_replaced_store_is_read_from_then_on(settings: Settings, tmp_path: Pat
 
     before, *after = with_store(settings, read)
 
-    expected = Reading({view.name: a_state(view, 7) for view in VIEWS})
+    expected = known({view.name: a_state(view, 7) for view in VIEWS})
     assert before.fault is None
     assert before != expected
     assert after == [expected] * 4
 
 
-def test_many_requests_at_once_share_a_few_connections(
+def test_many_requests_at_once_share_a_connection(
     in_redis: Settings, valkey: Valkey, contexts: dict[str, Context]
 ) -> None:
     numbers = [str(i % 20) for i in range(200)]
@@ -199,8 +205,8 @@ def test_many_requests_at_once_share_a_few_connections(
 
     found, connections = with_store(in_redis, read)
 
-    assert found == [Reading(contexts[n]) for n in numbers]
-    assert connections <= 17  # with the one that asks
+    assert found == [known(contexts[n]) for n in numbers]
+    assert connections == 2  # with the one that asks
 
 
 def test_requests_beyond_what_can_be_served_are_refused_at_once(
@@ -231,7 +237,7 @@ def test_a_refused_login_is_a_fault_whose_log_shows_no_password(
     (record,) = caplog.records
     fields = record.__dict__["fields"]
     assert fields["store"] == f"127.0.0.1:{server.port}"
-    assert "AuthenticationError" in fields["cause"]
+    assert fields["cause"] == f"refused: {'WRONGPASS' if login else 'NOAUTH'}"
     assert "wrong" not in str(fields).replace("wrong number", "")
 
 
@@ -251,7 +257,7 @@ def test_a_redis_that_comes_back_is_read_at_once(own_valkey: OwnValkeys, tmp_pat
 
     before, away, after = with_store(settings, read)
 
-    assert before == after == Reading({view.name: a_state(view) for view in VIEWS})
+    assert before == after == known({view.name: a_state(view) for view in VIEWS})
     assert away == Reading(NOTHING_KNOWN, "missing")
 
 

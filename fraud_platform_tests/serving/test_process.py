@@ -11,9 +11,11 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.online import Event, compute_vector
+from fraud_platform.keys import create_key
 from fraud_platform.modelling.bundle import MODEL
 from fraud_platform.modelling.promotions import By, promote
 from fraud_platform.settings import Serving, Settings
@@ -43,7 +45,8 @@ def test_the_process_answers_as_the_app_does_and_imports_no_more_than_it_needs(
     process = run(settings)
     connection = process.connect()
     assert process.ready_line == (
-        f"PredictFlow answers on http://127.0.0.1:{process.port}, model 1\n"
+        f"PredictFlow answers on http://127.0.0.1:{process.port}, model 1; "
+        "without API keys, so this machine alone\n"
     )
 
     marked = transaction | {"transaction_id": "secret-id"}
@@ -59,6 +62,7 @@ def test_the_process_answers_as_the_app_does_and_imports_no_more_than_it_needs(
     status, out = process.stop()
     assert status == 0
     dear = {"dagster", "mlflow", "pandas", "feast", "sklearn", "polars", "duckdb", "pyarrow"}
+    dear |= {"requests"}  # what the traces are sent with
     assert not dear & set(json.loads(out))
     log = [json.loads(line) for line in process.log_file.read_text().splitlines()]
     assert log[0]["event"] == "model_live"
@@ -169,7 +173,7 @@ def test_without_a_model_the_ready_line_says_so(
     process = run(settings)
 
     expected = "the model was refused" if deployed else "no model yet"
-    assert process.ready_line.endswith(f", {expected}\n")
+    assert f", {expected}; " in process.ready_line
 
 
 def test_a_port_in_use_is_named_with_the_mend() -> None:
@@ -179,6 +183,8 @@ def test_a_port_in_use_is_named_with_the_mend() -> None:
             serve(Settings(serving=Serving(port=port)))
 
 
-def test_an_address_of_another_machine_is_named_with_the_mend() -> None:
+def test_an_address_of_another_machine_is_named_with_the_mend(settings: Settings) -> None:
+    create_key(settings.keys_file, "test", ("predict",))
+    settings = replace(settings, serving=Serving(host="203.0.113.1", port=0))
     with pytest.raises(PredictFlowError, match=r"203\.0\.113\.1 .*set an address of this machine"):
-        serve(Settings(serving=Serving(host="203.0.113.1", port=0)))
+        serve(settings)

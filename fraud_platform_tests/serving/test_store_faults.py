@@ -11,20 +11,29 @@ import pytest
 
 from fraud_platform.features.state import VIEWS
 from fraud_platform.online import open_store
-from fraud_platform.settings import Settings
+from fraud_platform.settings import Serving, Settings
 from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start
+from serving.store_fault import FAULT_TEXTS
 
 
 @contextmanager
-def hanging(path: Path) -> Iterator[None]:
-    """Puts a pipe without a writer in a file's place: opening it hangs, as a dead disk does."""
-    path.unlink()
+def hanging(path: Path, spare: Path | None = None) -> Iterator[None]:
+    """Puts a pipe without a writer in a file's place: opening it hangs, as a dead disk does.
+
+    The file is gone, or at `spare`, from where it may be put back before the end.
+    """
+    if spare is None:
+        path.unlink()
+    else:
+        path.rename(spare)
     os.mkfifo(path)
+    other_end = path.with_name(f"{path.name}-pipe")
+    os.link(path, other_end)
     try:
         yield
     finally:
         # Opening the other end lets the hung threads go.
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        os.close(os.open(other_end, os.O_WRONLY | os.O_NONBLOCK))
 
 
 @pytest.fixture
@@ -57,6 +66,7 @@ def test_a_hung_store_holds_no_request_up(
     assert {answer["degraded_reason"] for answer, _ in answers} <= {
         "the online store did not answer in time; scored without history",
         "all readers of the online store are held up; scored without history",
+        f"{FAULT_TEXTS['open']}; scored without history",
     }
     seconds = sorted(seconds for _, seconds in answers)
     assert seconds[len(seconds) // 2] < 0.1
@@ -104,7 +114,7 @@ def test_a_store_that_was_missing_at_the_start_is_read_once_it_is_there(
     start: Start,
     transaction: dict[str, object],
 ) -> None:
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings(data_dir=tmp_path, serving=Serving(repeat_seconds=0))
     deploy(settings)
     with start(settings) as client:
         assert ask(client, transaction)[0]["degraded"]

@@ -1,0 +1,105 @@
+"""A logged decision computed again, by the very model that made it."""
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import xgboost as xgb
+
+from fraud_platform.contracts.decisions import Decision
+from fraud_platform.modelling.bundle import MODEL, BundleError, Manifest, read_bundle
+from fraud_platform.modelling.predict import load_booster, predict
+from fraud_platform.modelling.reasons import contributions, strongest
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a decision as it was logged and as it is computed now; floats by their bits."""
+
+    name: str
+    logged: Any
+    recomputed: Any
+
+    @property
+    def same(self) -> bool:
+        """Whether they are the same to the bit."""
+        return same_bits(self.logged, self.recomputed)
+
+
+def replay(bundles: Path, decision: Decision) -> list[Compared]:
+    """The decision's parts computed from its logged vector, by the bundle that it names.
+
+    Raises BundleError where that bundle is gone or damaged, or takes another number of features.
+    """
+    manifest, raw = model_of(bundles, decision)
+    if len(manifest.features) != len(decision.features):
+        raise BundleError(
+            f"decision {decision.decision_id} has {len(decision.features)} features, its model "
+            f"{manifest.model_version} takes {len(manifest.features)}: the row was changed"
+        )
+    booster = load_booster(raw, manifest.features)
+    vector = [math.nan if value is None else value for value in decision.features]
+    probability = float(predict(booster, np.array([vector]), manifest.calibration)[0])
+    made = {
+        "threshold": manifest.threshold,
+        "fraud_probability": probability,
+        "is_fraud": probability > manifest.threshold,
+        "confidence": abs(probability - 0.5) * 2,
+    }
+    found = [
+        Compared(name=name, logged=getattr(decision, name), recomputed=value)
+        for name, value in made.items()
+    ]
+    return found + _reasons(manifest, booster, vector, decision)
+
+
+def model_of(bundles: Path, decision: Decision) -> tuple[Manifest, bytes]:
+    """The verified manifest and model bytes that a decision was made by; raises BundleError."""
+    version, digest = decision.model_version, decision.model_sha256
+    damaged: list[str] = []
+    for directory in sorted(bundles.glob(f"*-{digest[:12]}")):
+        try:
+            manifest, raw = read_bundle(directory)
+        except BundleError as error:
+            damaged.append(str(error))
+            continue
+        if manifest.sha256[MODEL] == digest and manifest.model_version == version:
+            return manifest, raw
+    said = f" ({'; '.join(damaged)})" if damaged else ""
+    raise BundleError(
+        f"decision {decision.decision_id} was made by model {version} with sha256 {digest}, and "
+        f"{bundles} has no whole bundle of it{said}; put its directory back there (from a backup, "
+        "or by deploying that version again) to replay the decision"
+    )
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Equality that tells -0.0 from 0.0, and holds for NaN."""
+    if isinstance(one, float) and isinstance(other, float):
+        return struct.pack("<d", one) == struct.pack("<d", other)
+    return type(one) is type(other) and one == other
+
+
+def _reasons(
+    manifest: Manifest, booster: xgb.Booster, vector: list[float], decision: Decision
+) -> list[Compared]:
+    if decision.reasons is None:
+        return []
+    moved_by = contributions(booster, np.array([vector]))[0]
+    found = strongest(moved_by, len(decision.reasons))
+    names = [manifest.features[place] for place, _ in found]
+    return [
+        Compared(
+            name="reasons",
+            logged=[one.feature for one in decision.reasons],
+            recomputed=names,
+        ),
+        *(
+            Compared(
+                name=f"contribution of {one.feature}", logged=one.contribution, recomputed=moved
+            )
+            for one, (_, moved) in zip(decision.reasons, found, strict=False)
+        ),
+    ]
