@@ -75,7 +75,8 @@ class DecisionLog:
         self._mode: Mode = settings.serving.decision_log
         self._required = self._mode == "required"
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._held = 0
+        # Each counted by one thread alone, so that what waits is exact: the loop, the writer.
+        self._recorded = self._finished = 0
         self._since: float | None = None
         """Since when the batch at hand is being written, on the monotonic clock."""
         self._fault: str | None = None
@@ -98,7 +99,7 @@ class DecisionLog:
             self._jobs.put(None)
             self._thread.join(seconds)
             if self._thread.is_alive():
-                self._drop("unwritten", self._jobs.qsize() + self._held)
+                self._drop("unwritten", self._waiting)
             self._thread = None
 
     async def record(self, decision: Decision) -> None:
@@ -106,17 +107,17 @@ class DecisionLog:
         if self._mode == "off":
             return
         job = _Job(Row(decision.user_id.encode(), encode_decisions([decision])))
-        full = self._jobs.qsize() + self._held >= WAITING
+        full = self._waiting >= WAITING
         if not self._required:
             if full:
                 self._metrics.dropped("full", 1)
             else:
-                self._jobs.put(job)
+                self._put(job)
             return
         if full:
             raise self._refusal("too many decisions wait to be stored")
         job.stored = asyncio.get_running_loop().create_future()
-        self._jobs.put(job)
+        self._put(job)
         try:
             async with asyncio.timeout(DURABLE_S):
                 await job.stored
@@ -127,7 +128,7 @@ class DecisionLog:
 
     def state(self) -> LogState:
         """How the log stands."""
-        waiting = self._jobs.qsize() + self._held
+        waiting = self._waiting
         if self._mode == "off":
             return LogState("off")
         since = self._since
@@ -141,6 +142,14 @@ class DecisionLog:
         elif self._target is not None:
             reason = self._target.fault()
         return LogState(self._mode, failing, reason, waiting)
+
+    @property
+    def _waiting(self) -> int:
+        return self._recorded - self._finished
+
+    def _put(self, job: _Job) -> None:
+        self._recorded += 1
+        self._jobs.put(job)
 
     def _opened(self) -> Target:
         files = SegmentFiles(self._settings.decisions_dir)
@@ -168,15 +177,14 @@ class DecisionLog:
         last = False
         while not last:
             jobs, last = self._taken()
-            self._held = len(jobs)
-            self._metrics.waiting(self._jobs.qsize() + len(jobs))
+            self._metrics.waiting(self._waiting)
             if not jobs:
                 self._idle(self._target)
             elif self._required:
                 self._store(self._target, jobs)
             else:
                 self._keep_trying(self._target, jobs)
-            self._held = 0
+            self._finished += len(jobs)
         self._target.close()
 
     def _taken(self) -> tuple[list[_Job], bool]:
