@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from serving.deadline import LOOK_S, is_behind
+
 
 class Closable(Protocol):
     """What a thread works with and closes at its end, such as a database connection."""
@@ -34,6 +36,9 @@ class _Job[R]:
     loop: asyncio.AbstractEventLoop
     started: float = 0.0
     """When a thread took it up, on the monotonic clock."""
+    due: float = 0.0
+    """When it is given up, on the loop's clock, by its timer."""
+    timer: asyncio.TimerHandle | None = None
     replaced: bool = False
     """Whether it hangs and another thread has taken its thread's place."""
 
@@ -71,11 +76,12 @@ class OffLoop[R: Closable]:
         loop = asyncio.get_running_loop()
         job = _Job(call, loop.create_future(), loop)
         self._jobs.put(job)
-        timer = loop.call_later(deadline_s, self._expire, job)
+        job.due = loop.time() + deadline_s
+        job.timer = loop.call_at(job.due, self._expire_unless_behind, job)
         try:
             return await job.future
         finally:
-            timer.cancel()
+            job.timer.cancel()
 
     def close(self) -> None:
         """Ends the threads as they come free; those that hang end with the process."""
@@ -88,6 +94,12 @@ class OffLoop[R: Closable]:
         # A daemon, so that a hung call cannot hold up the end of the process.
         threading.Thread(target=self._work, name="off-loop", daemon=True).start()
         self._threads += 1
+
+    def _expire_unless_behind(self, job: _Job[R]) -> None:
+        if is_behind(job.loop, job.due):
+            job.timer = job.loop.call_later(LOOK_S, self._expire, job)
+        else:
+            self._expire(job)
 
     def _expire(self, job: _Job[R]) -> None:
         if job.future.done():

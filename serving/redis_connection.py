@@ -1,7 +1,7 @@
 """A connection to Redis on which commands follow each other without waiting for the answers.
 
-redis-py's asyncio pipeline takes 0.4 ms of the interpreter for a round trip, most of a request's
-time, and closes a connection whose answer is late. Here the answers' order says whose they are, so
+redis-py's asyncio pipeline takes more of the interpreter for a round trip than the features do, and
+closes a connection whose answer is late. Here the answers' order says whose they are, so
 one connection serves all requests at once, and a late answer is passed over when it comes. What is
 understood of the protocol (RESP) is hiredis'.
 """

@@ -1,6 +1,5 @@
 """Requests' states from Redis or Valkey: one round trip, for one request or a batch of them."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import batched
 
@@ -9,6 +8,7 @@ from fraud_platform.online.address import MARKERS, redis_address
 from fraud_platform.online.feast_format import redis_fields, redis_key
 from fraud_platform.settings import Online
 from serving.breathing import Breathing
+from serving.deadline import Deadline
 from serving.off_loop import BusyError
 from serving.redis_connection import RedisLink, RefusedCommandError, arguments, command
 from serving.store_fault import AGED, STORED_VIEWS, Asked, Fetched, Oldest, StoreFaultError
@@ -51,7 +51,7 @@ class RedisReader:
             raise BusyError
         self._under_way[batch] += 1
         try:
-            async with asyncio.timeout(deadline_s):
+            async with Deadline(deadline_s):
                 commands = []
                 for ids in asked:
                     commands.append(_commands(ids))
