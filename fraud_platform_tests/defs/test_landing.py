@@ -130,7 +130,7 @@ def test_the_metadata_of_files_and_of_kafka_are_added_up() -> None:
     kafka.positions, kafka.lag = {"t/0": 7, "t/1": 9}, {"t/0": 0, "t/1": 3}
     kafka.predictions = 6
     decisions = LandedDecisions(segments=2, decisions=4, rejected=2, torn=1)
-    found = landing_metadata([file], decisions, kafka)
+    found = landing_metadata([file], kafka, decisions)
     names = ("files", "transactions", "labels_landed", "rejected", "duplicates", "late", "lag")
     assert [found[name].value for name in names] == [1, 13, 3, 5, 4, 5, 3]
     assert [found[name].value for name in ("decisions_landed", "torn_decisions")] == [10, 1]
@@ -139,7 +139,7 @@ def test_the_metadata_of_files_and_of_kafka_are_added_up() -> None:
     assert isinstance(table, dg.TableMetadataValue)
     assert [tuple(one.data.values()) for one in table.records] == [("t/0", 7, 0), ("t/1", 9, 3)]
     alone = {"already_landed", "reasons", "decisions_landed", "torn_decisions"}
-    assert set(landing_metadata([file], LandedDecisions())) == {*names[:4], *alone}
+    assert set(landing_metadata([file], decisions=LandedDecisions())) == {*names[:4], *alone}
 
 
 def test_the_asset_lands_what_waits_in_kafka(topics: Topics, lake: Lake) -> None:
