@@ -16,8 +16,8 @@ import msgspec
 
 from fraud_platform.contracts.decisions import Decision, encode_decisions
 from fraud_platform.settings import Settings
+from serving.answer_metrics import DecisionLogMetrics
 from serving.decision_files import Row, SegmentFiles, Target
-from serving.metrics import DecisionLogMetrics
 from serving.problems import ProblemError
 
 logger = logging.getLogger("predictflow.serving")

@@ -10,8 +10,8 @@ from kafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.kafka_client import admin, client_config, reaching, tried
 from fraud_platform.settings import Kafka
+from serving.answer_metrics import DecisionLogMetrics
 from serving.decision_files import Row, SegmentFiles
-from serving.metrics import DecisionLogMetrics
 
 logger = logging.getLogger("predictflow.serving")
 

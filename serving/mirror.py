@@ -17,7 +17,7 @@ from fraud_platform.modelling.bundle import BundleError
 from fraud_platform.modelling.promotion_log import Entry, PromotionRefused
 from fraud_platform.modelling.remote_bundles import RemoteBundles
 from fraud_platform.settings import Settings
-from serving.metrics import MirrorMetrics
+from serving.model_metrics import MirrorMetrics
 
 logger = logging.getLogger("predictflow.serving")
 

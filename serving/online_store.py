@@ -16,7 +16,6 @@ from fraud_platform.online.rows import decoded_states
 from fraud_platform.settings import Settings
 from serving.breaker import Breaker, BreakerState
 from serving.breathing import Breathing
-from serving.metrics import StoreMetrics
 from serving.off_loop import BusyError
 from serving.store_fault import (
     FAULT_TEXTS,
@@ -30,6 +29,7 @@ from serving.store_fault import (
     StoredValues,
     StoreFaultError,
 )
+from serving.store_metrics import StoreMetrics
 
 logger = logging.getLogger("predictflow.serving")
 

@@ -18,7 +18,7 @@ from fraud_platform.online.sqlite_store import SqliteStore
 from fraud_platform.settings import Settings
 from fraud_platform.stream.recent_events import Payment
 from fraud_platform.stream.recorded import RecordedEvents
-from serving.metrics import RecordingMetrics
+from serving.store_metrics import RecordingMetrics
 
 logger = logging.getLogger("predictflow.serving")
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from fraud_platform.features.online import Event
+from serving.answer_metrics import RepeatMetrics
 from serving.messages import PredictionRequest
-from serving.metrics import RepeatMetrics
 from serving.shared_slots import SharedSlots
 
 WAYS = 8

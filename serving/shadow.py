@@ -9,8 +9,8 @@ from itertools import groupby
 from queue import SimpleQueue
 
 from serving.messages import Prediction
-from serving.metrics import ComparisonMetrics
 from serving.model import LiveModel, scores
+from serving.model_metrics import ComparisonMetrics
 from serving.watcher import BundleWatcher
 
 logger = logging.getLogger("predictflow.serving")

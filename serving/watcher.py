@@ -12,8 +12,8 @@ from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.bundle import MANIFEST, MODEL, champion_path
 from fraud_platform.modelling.promotions import formerly_live
 from fraud_platform.modelling.shadow import shadow_path
-from serving.metrics import BundleMetrics
 from serving.model import LiveModel, load_model
+from serving.model_metrics import BundleMetrics
 from serving.off_loop import BusyError, OffLoop
 
 logger = logging.getLogger("predictflow.serving")

@@ -20,8 +20,8 @@ from fraud_platform_tests.serving.parts import NOW, Client, Deploy, Start, sampl
 from fraud_platform_tests.serving.process import CHECKOUT
 from fraud_platform_tests.serving.worker import Worker
 from serving import repeats
+from serving.answer_metrics import RepeatMetrics
 from serving.messages import PredictionRequest
-from serving.metrics import RepeatMetrics
 from serving.repeats import SLOT, WAYS, Repeats, RequestKey, Standing
 
 Transaction = dict[str, object]
@@ -242,7 +242,7 @@ from pathlib import Path
 from serving.lean_import import import_xgboost_alone
 import_xgboost_alone()
 from prometheus_client import CollectorRegistry
-from serving.metrics import RepeatMetrics
+from serving.answer_metrics import RepeatMetrics
 from serving.repeats import Repeats, RequestKey
 made = Repeats(Path(sys.argv[1]), 600, 64, RepeatMetrics(CollectorRegistry()))
 jobs = [eval(line) for line in sys.stdin]
