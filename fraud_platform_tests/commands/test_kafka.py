@@ -57,7 +57,7 @@ def test_topics_are_made_once_and_never_altered(
     monkeypatch.setenv("PREDICTFLOW_KAFKA_LABELS_TOPIC", "made-once-labels")
     options = ("--partitions", 4, "--retention-days", 2)
     made = document("topics", "create", *options)["topics"]
-    assert [topic["name"] for topic in made] == ["made-once", "made-once-labels"]
+    assert [topic["name"] for topic in made] == ["made-once", "made-once-labels", "predictions"]
     for topic in made:
         assert topic["made"]
         assert topic["differs"] == []

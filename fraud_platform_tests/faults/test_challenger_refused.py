@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xgboost as xgb
+from msgspec.structs import replace
 
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
@@ -15,7 +16,7 @@ from fraud_platform.modelling.bundle import MODEL, champion_path
 from fraud_platform.modelling.promotion_log import entries
 from fraud_platform.modelling.promotions import By, rollback
 from fraud_platform.registry import Registered, Registry
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Serving, Settings, load_settings
 from fraud_platform_tests.modelling.generated import DAY
 from fraud_platform_tests.registered import register
 from fraud_platform_tests.serving.parts import eventually
@@ -98,7 +99,7 @@ def test_a_tampered_file_is_never_loaded_and_a_bundle_corrupted_on_the_way_not_s
 ) -> None:
     settings = load_settings()
     root = settings.bundles_dir
-    process = run(settings)
+    process = run(replace(settings, serving=Serving(repeat_seconds=0)))
     assert version(process, transaction) == live.version
     better = register(models["2"], 0.5, against=live)
     with Registry(settings).model_file(better.version) as path:

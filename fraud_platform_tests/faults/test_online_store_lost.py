@@ -155,7 +155,7 @@ def test_a_service_on_redis_imports_no_more_than_it_needs(
 ) -> None:
     deploy(settings)
     process = run(settings)
-    assert process.ready_line.endswith("model 1\n")
+    assert ", model 1;" in process.ready_line
 
     status, out = process.stop()
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 import redis
+from msgspec.structs import replace
 
 from fraud_platform.clock import day_start_us, from_us
 from fraud_platform.commands.online import rebuild
 from fraud_platform.contracts.tables import RAW_TRANSACTIONS
 from fraud_platform.lake.store import Lake
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Serving, Settings, load_settings
 from fraud_platform_tests.faults.test_online_store_lost import Asker
 from fraud_platform_tests.serving.parts import Deploy
 from fraud_platform_tests.serving.process import Process
@@ -29,7 +30,7 @@ def test_a_flushed_store_is_rebuilt_bit_for_bit(
 ) -> None:
     monkeypatch.setenv("PREDICTFLOW_ONLINE_STORE", "redis")
     monkeypatch.setenv("PREDICTFLOW_ONLINE_REDIS_URL", valkey.url)
-    settings = load_settings()
+    settings = replace(load_settings(), serving=Serving(repeat_seconds=0))
     rebuild(settings, END)
     kept = dump(valkey)
     assert len(kept) > 80

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fraud_platform.challenger import bundle_of, read_challenger
 from fraud_platform.features.online import Event, compute_vector
 from fraud_platform.modelling.promotion_log import entries
 from fraud_platform.modelling.promotions import By, promote
 from fraud_platform.registry import Registry
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Serving, Settings, load_settings
 from fraud_platform_tests.registered import register
 from fraud_platform_tests.serving.parts import NOW, eventually
 from fraud_platform_tests.serving.process import CHECKOUT, Process
@@ -159,7 +160,8 @@ def test_of_two_at_once_one_wins_and_bundle_alias_and_service_agree(
     )
     vector = compute_vector(event, NOTHING_KNOWN)
     possible = {(version, score(load_model(one), vector)) for version, one in bundles.items()}
-    asking = Asking(run(settings), transaction)
+    told_again = replace(settings, serving=Serving(repeat_seconds=0))
+    asking = Asking(run(told_again), transaction)
     asking.start()
     try:
         assert {one.hear() for one in rivals} == {"ready"}

@@ -29,6 +29,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self.log_file = settings.data_dir / "log"
+        self._connections: list[http.client.HTTPConnection] = []
         # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates.
         told = [f"ignore:{name}_text is deprecated:DeprecationWarning" for name in ("read", "open")]
         warnings = [part for one in ("error", *told) for part in ("-W", one)]
@@ -67,13 +68,17 @@ class Process:
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection that is kept alive."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self._connections.append(connection)
+        return connection
 
     def stop(self) -> tuple[int, str]:
         """Sends SIGTERM; the exit status, and what was printed after the ready line."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         out, _ = self.popen.communicate(timeout=30)
+        for connection in self._connections:
+            connection.close()
         return self.popen.returncode, out
 
 

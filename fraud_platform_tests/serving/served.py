@@ -27,6 +27,7 @@ class Served:
             "PREDICTFLOW_DATA_DIR": str(data_dir),
             "PREDICTFLOW_SERVING_PORT": "0",
             "PREDICTFLOW_SERVING_POLL_SECONDS": "0.05",
+            "PREDICTFLOW_SERVING_REPEAT_SECONDS": "0",
             "PREDICTFLOW_SERVING_FEATURE_DEADLINE_MS": "2000",
         }
         with self.log_file.open("wb") as log:

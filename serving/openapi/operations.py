@@ -17,6 +17,7 @@ _SERVED = {
     "created_at": "2026-03-01T02:14:00Z",
     "run_id": "5e1f",
     "sha256": {"model.ubj": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+    "promoted_at": "2026-03-01T02:15:00+00:00",
     "loaded_at": "2026-03-01T02:15:01+00:00",
 }
 _MODEL = guarded(
