@@ -46,7 +46,7 @@ def test_the_lineage_page_shows_every_asset_and_no_dialog(dev: DagsterDev, tmp_p
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             f"--user-data-dir={tmp_path / 'profile'}",
             # Wide, as names are elided in a graph that is drawn small.
-            "--window-size=4200,1600",
+            "--window-size=5200,1800",
             "--virtual-time-budget=20000",
             "--timeout=60000",
             "--dump-dom",

@@ -112,7 +112,7 @@ def test_what_is_corrupt_in_the_bucket_never_goes_live(
 ) -> None:
     publish(here, deploy, "1")
     prefix, client = here.serving.bundles_url.rpartition("/")[2], s3.client()
-    fast = replace(here.serving, poll_seconds=0.05)
+    fast = replace(here.serving, poll_seconds=0.05, repeat_seconds=0)
     with start(replace(here, data_dir=bundles.parent, serving=fast)) as asked:
 
         def version() -> str:
@@ -138,7 +138,7 @@ def test_a_bundle_that_was_damaged_here_is_fetched_again_at_the_next_start(
     here: Settings, bundles: Path, deploy: Deploy, start: Start
 ) -> None:
     name = publish(here, deploy, "1").name
-    fast = replace(here.serving, poll_seconds=0.05)
+    fast = replace(here.serving, poll_seconds=0.05, repeat_seconds=0)
     there = replace(here, data_dir=bundles.parent, serving=fast)
     with start(there) as asked:
         assert eventually(lambda: asked.post("/predict", json=GOOD).status_code == 200)

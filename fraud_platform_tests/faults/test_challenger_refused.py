@@ -99,7 +99,7 @@ def test_a_tampered_file_is_never_loaded_and_a_bundle_corrupted_on_the_way_not_s
 ) -> None:
     settings = load_settings()
     root = settings.bundles_dir
-    process = run(replace(settings, serving=Serving(repeat_seconds=0)))
+    process = run(replace(settings, serving=Serving(repeat_seconds=0, poll_seconds=0.02)))
     assert version(process, transaction) == live.version
     better = register(models["2"], 0.5, against=live)
     with Registry(settings).model_file(better.version) as path:

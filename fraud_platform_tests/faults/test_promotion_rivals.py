@@ -160,7 +160,7 @@ def test_of_two_at_once_one_wins_and_bundle_alias_and_service_agree(
     )
     vector = compute_vector(event, NOTHING_KNOWN)
     possible = {(version, score(load_model(one), vector)) for version, one in bundles.items()}
-    told_again = replace(settings, serving=Serving(repeat_seconds=0))
+    told_again = replace(settings, serving=Serving(repeat_seconds=0, poll_seconds=0.02))
     asking = Asking(run(told_again), transaction)
     asking.start()
     try:

@@ -31,7 +31,7 @@ def here(s3: S3Server, tmp_path: Path) -> Settings:
 @pytest.fixture
 def there(here: Settings, tmp_path: Path) -> Settings:
     """A service elsewhere, with nothing but S3 in common."""
-    fast = replace(here.serving, poll_seconds=0.05)
+    fast = replace(here.serving, poll_seconds=0.05, repeat_seconds=0)
     return replace(here, data_dir=tmp_path / "there", serving=fast)
 
 
