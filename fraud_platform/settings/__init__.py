@@ -4,6 +4,7 @@ A setting's environment variable is its path in capitals: `[training] window_day
 `PREDICTFLOW_TRAINING_WINDOW_DAYS`. The environment wins over the file.
 """
 
+from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import Secret
 from fraud_platform.settings.loading import SettingsError, load_settings
 from fraud_platform.settings.sections import (
@@ -21,6 +22,7 @@ from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
 __all__ = [
+    "Alerts",
     "Gate",
     "Ingest",
     "Kafka",

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from fraud_platform.errors import PredictFlowError
+from fraud_platform.settings.alerts import faults
 from fraud_platform.settings.base import Secret, Section
 from fraud_platform.settings.sections import Kafka, Online, Settings
 
@@ -169,6 +170,8 @@ def _check(settings: Settings) -> None:
         ) from error
     _check_kafka(settings.kafka)
     _check_online(settings.online)
+    for fault in faults(settings.alerts):
+        raise SettingsError(f"setting alerts.{fault}")
     url = settings.serving.bundles_url
     if url and not _BUNDLES_URL.fullmatch(url):
         raise SettingsError(

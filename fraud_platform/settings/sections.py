@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
@@ -143,7 +144,7 @@ class Settings(Section, frozen=True):
     git_commit: str = ""
     """The commit that models are trained with; by default what git says of the source."""
     dagster_url: str = ""
-    """Where Dagster's pages are, as http://127.0.0.1:3000, for MLflow's links to them."""
+    """Where Dagster's pages are, as http://127.0.0.1:3000, for links of MLflow and of alerts."""
     mlflow_url: str = ""
     """Where MLflow's pages are, as http://127.0.0.1:5000, for Dagster's links to them."""
     source: Source = Source()
@@ -157,6 +158,7 @@ class Settings(Section, frozen=True):
     gate: Gate = Gate()
     online: Online = Online()
     serving: Serving = Serving()
+    alerts: Alerts = Alerts()
 
     @property
     def lake_dir(self) -> Path:
@@ -185,6 +187,11 @@ class Settings(Section, frozen=True):
     def keys_file(self) -> Path:
         """The API keys, hashed."""
         return self.serving.keys_file or self.data_dir / "keys.json"
+
+    @property
+    def alerts_dir(self) -> Path:
+        """Which alerts were sent, and those that wait for their target."""
+        return self.data_dir / "alerts"
 
     @property
     def online_store(self) -> Path:
