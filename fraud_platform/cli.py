@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fraud_platform.cli_alerts import alerts
 from fraud_platform.cli_backtest import backtest
 from fraud_platform.cli_decisions import decisions
 from fraud_platform.cli_features import features
@@ -69,6 +70,7 @@ main.add_command(models)
 main.add_command(keys)
 main.add_command(backtest)
 main.add_command(decisions)
+main.add_command(alerts)
 
 
 @main.command()
