@@ -36,9 +36,14 @@ def git_commit(settings: Settings) -> str:
 def training_tags(settings: Settings, dagster_run_id: str) -> dict[str, str]:
     """What MLflow's run says of the source and of Dagster's run, with a link where one is known."""
     tags = {"mlflow.source.git.commit": git_commit(settings), "dagster_run_id": dagster_run_id}
-    if settings.dagster_url:
-        tags["dagster_run"] = f"{settings.dagster_url.rstrip('/')}/runs/{dagster_run_id}"
-    return tags
+    link = dagster_link(settings, dagster_run_id)
+    return tags | ({"dagster_run": link} if link else {})
+
+
+def dagster_link(settings: Settings, run_id: str) -> str | None:
+    """The page of a run of Dagster, where its address is known."""
+    url = settings.dagster_url.rstrip("/")
+    return f"{url}/runs/{run_id}" if url else None
 
 
 def mlflow_link(settings: Settings, run_id: str) -> str | None:

@@ -150,9 +150,14 @@ def _reporter(ran: Ran) -> "Callable[[EventLogEntry], None]":
 def _why(events: "Sequence[DagsterEvent]") -> str:
     for event in events:
         if event.event_type_value == "STEP_FAILURE":
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                return f"{event.step_key}: {data.user_failure_data.description}"
-            cause = data.error.cause if data.error and data.error.cause else data.error
-            return f"{event.step_key}: {cause.message.strip() if cause else 'failed'}"
+            return f"{event.step_key}: {step_said(event)}"
     return "the run failed before its first step; see its log in Dagster"
+
+
+def step_said(event: "DagsterEvent") -> str:
+    """The words of a step's failure: its own description, else those of what it was raised for."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    cause = data.error.cause if data.error and data.error.cause else data.error
+    return cause.message.strip() if cause else "failed"

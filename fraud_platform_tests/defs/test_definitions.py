@@ -1,5 +1,6 @@
 """What the code location declares: assets, checks, the job and its schedule."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -129,6 +130,12 @@ SCHEDULES = {
     "online_labels_hourly": ("online_labels_job", "1 * * * *", "UTC", _STOPPED),
     "table_maintenance_hourly": ("maintenance", "30 * * * *", "UTC", _STOPPED),
 }
+# The jobs that it asks for, and how many seconds are between its ticks.
+SENSORS = {
+    "late_transactions": ({"late_transactions", "what_follows"}, 30),
+    "failed_runs": (set(), 30),
+    "waiting_alerts": (set(), 60),
+}
 WITHOUT_DAYS = {
     "table_maintenance": ("ingestion", "team:fraud-backend", set()),
     "online_labels": ("features", "team:fraud-ml", {"landed_events", "label_tiles"}),
@@ -228,11 +235,14 @@ def test_the_jobs_and_when_they_run() -> None:
         for one in repository().schedule_defs
     }
     assert schedules == SCHEDULES
-    (sensor,) = repository().sensor_defs
-    assert sensor.name == "late_transactions"
-    assert {job.name for job in sensor.jobs} == {"late_transactions", "what_follows"}
-    assert sensor.minimum_interval_seconds == 30
-    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+    sensors = {
+        one.name: ({target.job_name for target in one.targets}, one.minimum_interval_seconds)
+        for one in repository().sensor_defs
+    }
+    assert sensors == SENSORS
+    assert {one.default_status for one in repository().sensor_defs} == {
+        dg.DefaultSensorStatus.STOPPED
+    }
 
 
 # Dagster's own way of evaluating such a schedule.
@@ -294,6 +304,27 @@ def test_whole_days_are_made_of_days_that_land_until_today() -> None:
 def test_the_steps_of_a_run_share_one_process() -> None:
     executors = {job.executor_def.name for job in repository().get_all_jobs()}
     assert executors == {"in_process"}
+
+
+def test_one_setting_has_the_sensors_that_alert_run_from_the_start() -> None:
+    program = (
+        "from fraud_platform.definitions import defs\n"
+        "for one in defs().get_repository_def().sensor_defs:\n"
+        "    print(one.name, one.default_status.name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PREDICTFLOW_ALERTS_ON": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert dict(line.split() for line in done.stdout.splitlines()) == {
+        "late_transactions": "STOPPED",
+        "failed_runs": "RUNNING",
+        "waiting_alerts": "RUNNING",
+    }
 
 
 def test_loading_the_definitions_imports_no_library_that_only_runs_need() -> None:
