@@ -9,6 +9,8 @@ import numpy as np
 from fraud_platform.features.catalogue import FEATURE_NAMES
 
 BINS = 10
+VALUES = 32
+"""Up to so many different values are each kept: flags, hours, small counts."""
 SCORE = "score"
 
 
@@ -17,13 +19,18 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
     Bin i holds edges[i-1] < value <= edges[i]; the first and the last are open outwards, so that
     any number falls in one. There is one more share than edges. `rows` is how many rows were
-    counted.
+    counted. `least` and `greatest` are the extremes of what was counted, `values` all of it in
+    order where there are at most VALUES; None where nothing was, or the histogram is of a version
+    that didn't keep them.
     """
 
     edges: list[float]
     shares: list[float]
     missing: float
     rows: int
+    least: float | None = None
+    greatest: float | None = None
+    values: list[float] | None = None
 
 
 def build_reference(
@@ -71,9 +78,13 @@ def histogram(values: np.ndarray, edges: Sequence[float]) -> Histogram:
     present = values[~np.isnan(values)]
     bins = np.searchsorted(np.asarray(edges, dtype=np.float64), present, side="left")
     counts = np.bincount(bins, minlength=len(edges) + 1)
+    found = np.unique(present)
     return Histogram(
         edges=list(edges),
         shares=(counts / values.size).tolist(),
         missing=(values.size - present.size) / values.size,
         rows=values.size,
+        least=float(found[0]) if found.size else None,
+        greatest=float(found[-1]) if found.size else None,
+        values=found.tolist() if 0 < found.size <= VALUES else None,
     )

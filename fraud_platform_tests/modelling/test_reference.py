@@ -85,6 +85,15 @@ def test_a_constant_and_an_absent_feature_have_a_histogram_too() -> None:
     assert (absent.edges, absent.shares, absent.missing) == ([], [0.0], 1.0)
 
 
+def test_a_histogram_keeps_its_extremes_and_each_of_few_values() -> None:
+    flag = histogram(np.array([1.0, 0.0, np.nan, 1.0]), [0.5])
+    assert (flag.least, flag.greatest, flag.values) == (0.0, 1.0, [0.0, 1.0])
+    many = histogram(np.arange(100.0), [50.5])
+    assert (many.least, many.greatest, many.values) == (0.0, 99.0, None)
+    none = histogram(np.full(3, np.nan), [])
+    assert (none.least, none.greatest, none.values) == (None, None, None)
+
+
 def test_a_histogram_of_no_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="no rows"):
         histogram(np.empty(0), [0.5])
