@@ -232,3 +232,12 @@ def test_the_urls_of_the_online_store_come_from_the_environment_alone(config: Pa
         said = refusal({}, config)
         assert f"PREDICTFLOW_ONLINE_{name.upper()}" in said
         assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("pairs", ["amount", "amount=much", "amount=0", "amount=-1", "amount=nan"])
+def test_tolerances_of_drift_are_pairs_with_numbers(pairs: str):
+    said = refusal({"PREDICTFLOW_DRIFT_TOLERANCES": f"score=2, {pairs}"})
+    assert f"setting drift.tolerances: '{pairs}'" in said
+    assert "expected amount=2,score=3" in said
+    settings = load_settings({"PREDICTFLOW_DRIFT_TOLERANCES": "score=2, amount=0.5,"})
+    assert settings.drift.times == {"score": 2.0, "amount": 0.5}

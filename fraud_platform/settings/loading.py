@@ -168,6 +168,12 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"setting serving.trusted_proxies: {error}; expected networks as 10.0.0.0/8,fd00::/8"
         ) from error
+    try:
+        _ = settings.drift.times
+    except ValueError as error:
+        raise SettingsError(
+            f"setting drift.tolerances: {error}; expected amount=2,score=3"
+        ) from error
     _check_kafka(settings.kafka)
     _check_online(settings.online)
     for fault in faults(settings.alerts):

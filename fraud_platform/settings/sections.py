@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
+from fraud_platform.settings.monitoring import Drift
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
@@ -156,6 +157,7 @@ class Settings(Section, frozen=True):
     labels: Labels = Labels()
     training: Training = Training()
     gate: Gate = Gate()
+    drift: Drift = Drift()
     online: Online = Online()
     serving: Serving = Serving()
     alerts: Alerts = Alerts()
@@ -182,6 +184,11 @@ class Settings(Section, frozen=True):
     @property
     def bundles_dir(self) -> Path:
         return self.data_dir / "bundles"
+
+    @property
+    def drift_dir(self) -> Path:
+        """The drift reports of the days."""
+        return self.data_dir / "reports" / "drift"
 
     @property
     def keys_file(self) -> Path:
