@@ -44,6 +44,7 @@ ASSETS = {
     "fraud_model": ("model", "team:fraud-ml", False),
     "evaluation_report": ("model", "team:fraud-ml", False),
     "deployed_model": ("model", "team:fraud-ml", False),
+    "drift_report": ("monitoring", "team:fraud-ml", False),
 }
 UPSTREAM = {
     "landed_events": set(),
@@ -58,6 +59,7 @@ UPSTREAM = {
     "fraud_model": {"transaction_features", "transaction_labels"},
     "evaluation_report": {"fraud_model"},
     "deployed_model": {"evaluation_report"},
+    "drift_report": {"transaction_features", "prediction_log"},
 }
 # By asset and name: whether it blocks.
 CHECKS = {
@@ -92,6 +94,8 @@ CHECKS = {
     ("deployed_model", "both_classes"): False,
     ("deployed_model", "labels_mature"): False,
     ("deployed_model", "not_rolled_back"): False,
+    ("drift_report", "judged"): False,
+    ("drift_report", "unmoved"): False,
 }
 _DAILY = {
     "raw_transactions",
@@ -105,6 +109,7 @@ _DAILY = {
     "evaluation_report",
     "deployed_model",
     "prediction_log",
+    "drift_report",
 }
 JOBS = {
     "daily": _DAILY,
