@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from fraud_platform.settings import Settings
 from fraud_platform_tests.serving.load import Load
 from fraud_platform_tests.serving.parts import Deploy, eventually
-from fraud_platform_tests.serving.process import Process
+from fraud_platform_tests.serving.process import Process, sockets_of
 
 Run = Callable[[Settings], Process]
 
@@ -53,8 +53,9 @@ def test_sigterm_of_a_worker_of_two_drops_no_request(
 ) -> None:
     deploy(settings)
     process = run(with_workers(settings, 2))
-    first, second = process.workers
     with under_load(process, body) as load:
+        assert eventually(lambda: load.outcome.answered.total() > 50)
+        second, first = sorted(process.workers, key=sockets_of)  # the one with most of the load
         os.kill(first, signal.SIGTERM)
         assert eventually(lambda: first not in process.workers)
         gone = load.outcome.answered.total()

@@ -152,7 +152,7 @@ def test_a_wrong_password_is_told_at_once(guarded: Guarded, client: type):
 def test_a_wrong_password_is_told_though_another_broker_is_away(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("fraud_platform.ingest.kafka_client.BOOTSTRAP_SECONDS", 2)
+    monkeypatch.setattr("fraud_platform.ingest.kafka_client.BOOTSTRAP_SECONDS", 6)
     kafka = guarded.scram(sasl_password=Secret(WRONG))
     error, _ = refusal(replace(kafka, brokers=f"127.0.0.1:{free_port()},{kafka.brokers}"))
     assert "invalid credentials" in str(error)

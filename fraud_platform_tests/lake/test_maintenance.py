@@ -137,6 +137,7 @@ def meanwhile(*works: Callable[[], None]) -> Iterator[None]:
 
 def test_readers_and_writers_go_on_while_it_runs(lake: Lake):
     append(lake, 0, 10)
+    kept_up(lake, LANDED_EVENTS, RULES)  # sets how long its log is kept: a change of the table
     opened = lake.dataset(LANDED_EVENTS, D1, D2)
     positions = {"a": 0, "b": 0}
 

@@ -18,7 +18,7 @@ from fraud_platform.errors import PredictFlowError
 from fraud_platform.settings import Online, Secret, Serving, Settings
 from fraud_platform.settings.transfer import from_bytes, to_bytes
 from fraud_platform_tests.serving.parts import Deploy, eventually
-from fraud_platform_tests.serving.process import Process
+from fraud_platform_tests.serving.process import Process, sockets_of
 from serving import runtime, supervisor, worker_process
 from serving.runtime import runtime_directory
 from serving.sockets import listen
@@ -37,11 +37,6 @@ def status_of(port: int, path: str = "/health/ready") -> int:
     status = connection.getresponse().status
     connection.close()
     return status
-
-
-def sockets_of(process: int) -> int:
-    links = [str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir()]
-    return sum(link.startswith("socket:") for link in links)
 
 
 def runtime_of(process: int) -> Path:
