@@ -50,7 +50,9 @@ def decision_of(
         device_id=transaction.device_id,
         amount_cents=event.amount_cents,
         features=[None if math.isnan(value) else value for value in vector],
-        state_age_s=reading.state_age_s,
+        state_age_s=None
+        if reading.as_of_us is None
+        else (decided_us - reading.as_of_us) / MICROSECONDS,
         fault=reading.fault,
         model_version=prediction.model_version,
         model_sha256=model.manifest.sha256[MODEL],

@@ -54,7 +54,6 @@ def test_sigterm_of_a_worker_of_two_drops_no_request(
     deploy(settings)
     process = run(with_workers(settings, 2))
     with under_load(process, body) as load:
-        assert eventually(lambda: load.outcome.answered.total() > 50)
         second, first = sorted(process.workers, key=sockets_of)  # the one with most of the load
         os.kill(first, signal.SIGTERM)
         assert eventually(lambda: first not in process.workers)
