@@ -9,6 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,10 @@ def status_of(port: int, path: str = "/health/ready") -> int:
 
 def runtime_of(process: int) -> Path:
     """The runtime directory that a process holds."""
-    links = [file.readlink() for file in Path(f"/proc/{process}/fd").iterdir()]
+    links = []
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since: the worker goes on serving meanwhile
+            links.append(file.readlink())
     (held,) = {link.parent for link in links if link.name == "held"}
     return held
 
