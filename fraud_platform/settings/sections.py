@@ -191,6 +191,16 @@ class Settings(Section, frozen=True):
         return self.data_dir / "reports" / "drift"
 
     @property
+    def quality_dir(self) -> Path:
+        """The quality of the days' decisions, and the parity of their vectors."""
+        return self.data_dir / "reports" / "quality"
+
+    @property
+    def figures_file(self) -> Path:
+        """The platform's figures as they were gathered last."""
+        return self.data_dir / "reports" / "figures.json"
+
+    @property
     def keys_file(self) -> Path:
         """The API keys, hashed."""
         return self.serving.keys_file or self.data_dir / "keys.json"
