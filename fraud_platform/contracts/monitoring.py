@@ -92,13 +92,15 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """The drift of a day: `distances` by feature and measure (kl, psi, ks, missing, outside)."""
+    """The drift of a day: `distances` by feature and measure (kl, psi, ks, missing, outside);
+    `findings` what drifted, in the words of its report."""
 
     day: str
     model_version: str | None
     drifted: list[str]
     distances: dict[str, dict[str, float]]
     unjudged: str = ""
+    findings: list[str] = []
 
 
 class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,3 +141,5 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that failed within the last 24 hours, after their last try."""
     waiting_alerts: int = 0
     """Alerts kept for targets that are down."""
+    below_floor: list[str] = []
+    """What the newest report on quality found below a floor, in words."""
