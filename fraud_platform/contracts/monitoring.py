@@ -11,14 +11,17 @@ import msgspec
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How good the decisions of a day were, of one model version or (None) of all together.
 
-    `decisions` were given, `labelled` of them have a label by now, `frauds` of those are frauds and
-    `alarms` of those were called fraud. A figure is None where the rows don't make it: no precision
-    without an alarm, no AUC with one class. `weighed` says that decisions count by the inverse of
-    their propensity, as some would-be blocks were let pass at random.
+    `decisions` were given, `degraded` of them without the online state; `labelled` have a label by
+    now that counts, `frauds` of those are frauds and `alarms` of those were called fraud. A figure
+    is None where the rows don't make it: no precision without an alarm, no AUC with one class.
+    `weighed` says that decisions count by the inverse of their propensity, as some would-be blocks
+    were let pass at random; those that were blocked are not among the labelled then. `money_saved`
+    is against calling nothing fraud, `money_lost` what the decisions cost all the same.
     """
 
     model_version: str | None
     decisions: int
+    degraded: int = 0
     labelled: int
     frauds: int
     alarms: int
@@ -57,7 +60,7 @@ class LiveParity(msgspec.Struct, frozen=True, kw_only=True):
 
     `identical` of `vectors` have the same bits throughout; `skewed` counts by feature the values
     that differ because the online state was behind, `differing` by feature those that no freshness
-    explains.
+    explains. `left_out` counts by reason the decisions that could not be compared.
     """
 
     day: str
@@ -65,6 +68,7 @@ class LiveParity(msgspec.Struct, frozen=True, kw_only=True):
     identical: int
     skewed: dict[str, int] = {}
     differing: dict[str, int] = {}
+    left_out: dict[str, int] = {}
     unjudged: str = ""
 
 

@@ -49,27 +49,30 @@ def fit_calibration(margin: np.ndarray, is_fraud: np.ndarray) -> Calibration:
 
 
 def reliability(
-    score: np.ndarray, is_fraud: np.ndarray
+    score: np.ndarray, is_fraud: np.ndarray, weight: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean score, share of frauds and number of rows in ten bins of equal width over 0 to 1.
 
-    `score` and `is_fraud` have the shape (rows,), the three float64 results (10,); the means of a
-    bin without rows are NaN.
+    `score`, `is_fraud` and, where rows don't count alike, `weight` have the shape (rows,), the
+    three float64 results (10,); the means of a bin without rows are NaN.
     """
+    weight = np.ones(score.size) if weight is None else weight
     bins = np.minimum((score * BINS).astype(np.int64), BINS - 1)
-    count = np.bincount(bins, minlength=BINS).astype(np.float64)
+    count = np.bincount(bins, weights=weight, minlength=BINS)
     filled = np.where(count > 0, count, np.nan)
-    mean_score = np.bincount(bins, weights=score, minlength=BINS) / filled
-    fraud_share = np.bincount(bins, weights=is_fraud, minlength=BINS) / filled
+    mean_score = np.bincount(bins, weights=score * weight, minlength=BINS) / filled
+    fraud_share = np.bincount(bins, weights=is_fraud * weight, minlength=BINS) / filled
     return mean_score, fraud_share, count
 
 
-def expected_calibration_error(score: np.ndarray, is_fraud: np.ndarray) -> float:
+def expected_calibration_error(
+    score: np.ndarray, is_fraud: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     """Mean distance between score and share of frauds over the bins of `reliability`, by rows.
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
-    mean_score, fraud_share, count = reliability(score, is_fraud)
+    mean_score, fraud_share, count = reliability(score, is_fraud, weight)
     return float(np.nansum(np.abs(mean_score - fraud_share) * count) / count.sum())
 
 

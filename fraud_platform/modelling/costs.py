@@ -39,13 +39,21 @@ def costs_of(training: Training) -> Costs:
 
 
 def cost_cents(
-    alert: np.ndarray, is_fraud: np.ndarray, amount_cents: np.ndarray, costs: Costs
+    alert: np.ndarray,
+    is_fraud: np.ndarray,
+    amount_cents: np.ndarray,
+    costs: Costs,
+    weight: np.ndarray | None = None,
 ) -> int:
     """Cents that the decisions `alert` cost; all arrays of shape (rows,).
 
     A legitimate payment let through costs nothing, an alert on a fraud no more than its review.
+    With `weight` each row counts so many times, and the sum is rounded to a cent.
     """
     missed = is_fraud & ~alert
+    if weight is not None:
+        cents = missed * (amount_cents + costs.missed_fraud_fee) + alert * costs.review
+        return round(float(weight @ (cents + (alert & ~is_fraud) * costs.false_alarm)))
     false_alarms = int(np.count_nonzero(alert & ~is_fraud))
     lost = int(amount_cents[missed].sum(dtype=np.int64))
     lost += int(missed.sum()) * costs.missed_fraud_fee + false_alarms * costs.false_alarm

@@ -7,7 +7,7 @@ A setting's environment variable is its path in capitals: `[training] window_day
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import Secret
 from fraud_platform.settings.loading import SettingsError, load_settings
-from fraud_platform.settings.monitoring import Drift
+from fraud_platform.settings.monitoring import Drift, QualityFloors
 from fraud_platform.settings.sections import (
     Ingest,
     Kafka,
@@ -32,6 +32,7 @@ __all__ = [
     "Maintenance",
     "Online",
     "Quality",
+    "QualityFloors",
     "Secret",
     "Serving",
     "Settings",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from fraud_platform.settings.base import NotNegative, Positive, Section
+from fraud_platform.settings.base import NotNegative, Positive, Section, Share
 
 Limit = Annotated[float, Meta(gt=0)]
 Chance = Annotated[float, Meta(gt=0, lt=1)]
@@ -55,3 +55,15 @@ class Drift(Section, frozen=True):
     def quiet(self) -> set[str]:
         """The ignored features."""
         return {name.strip() for name in self.ignored.split(",")} - {""}
+
+
+class QualityFloors(Section, frozen=True):
+    """How good the service's decisions have to be once their labels are mature. What chance alone
+    explains of a low figure (few frauds, few alarms) is no finding."""
+
+    precision: Share = 0.5
+    """Least share of frauds among what was called fraud; 0 asks for nothing."""
+    recall: Share = 0.5
+    """Least share of the frauds that were called fraud; 0 asks for nothing."""
+    min_frauds: Positive = 20
+    """Days with fewer labelled frauds are held against no floor."""

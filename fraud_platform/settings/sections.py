@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
-from fraud_platform.settings.monitoring import Drift
+from fraud_platform.settings.monitoring import Drift, QualityFloors
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
@@ -158,6 +158,7 @@ class Settings(Section, frozen=True):
     training: Training = Training()
     gate: Gate = Gate()
     drift: Drift = Drift()
+    quality_floors: QualityFloors = QualityFloors()
     online: Online = Online()
     serving: Serving = Serving()
     alerts: Alerts = Alerts()

@@ -59,3 +59,13 @@ def test_a_score_that_ranks_the_wrong_way_is_not_turned_round() -> None:
     made = fit_calibration(margin, is_fraud)
     assert made.a >= 0
     assert made.b >= 0
+
+
+def test_a_weight_counts_a_row_so_many_times() -> None:
+    random = np.random.default_rng(6)
+    score, weight = random.random(500), random.integers(1, 9, 500)
+    is_fraud = random.random(500) < score**2
+    found = expected_calibration_error(score, is_fraud, weight)
+    repeated = expected_calibration_error(np.repeat(score, weight), np.repeat(is_fraud, weight))
+    assert found == pytest.approx(repeated, rel=1e-12)
+    assert found != pytest.approx(expected_calibration_error(score, is_fraud), rel=1e-3)
