@@ -25,17 +25,20 @@ from serving.service import Service, assemble, service_of
 
 
 def create_app(
-    settings: Settings, feature_deadline_s: float = 0.020, runtime: Path | None = None
+    settings: Settings,
+    feature_deadline_s: float = 0.020,
+    runtime: Path | None = None,
+    worker: int | None = None,
 ) -> Litestar:
     """The service on the bundles and the online store of these settings.
 
     `feature_deadline_s` is how long a request waits for the online store, in seconds, before it is
     scored without. `runtime` is the directory that the workers of one service share while it runs;
-    without it the app is alone and has one of its own. Raises PredictFlowError where the installed
-    Feast is not the expected one, or the keys can't be read.
+    without it the app is alone and has one of its own. `worker` is its number among them. Raises
+    PredictFlowError where the installed Feast is not the expected one, or the keys can't be read.
     """
     shared = runtime or Path(tempfile.mkdtemp(prefix="predictflow-"))
-    service = assemble(settings, feature_deadline_s, shared)
+    service = assemble(settings, feature_deadline_s, shared, worker)
     app = Litestar(
         route_handlers=[predict, predict_batch, live, ready, models, metrics, *PAGES],
         state=State({"service": service}, deep_copy=False),
@@ -76,6 +79,7 @@ def _running(own: Path | None) -> Callable[[Litestar], AbstractAsyncContextManag
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         service = service_of(app)
+        service.datadog.start()
         service.decisions.start()
         await service.champion.look()
         service.champion.start()
@@ -102,6 +106,7 @@ def _running(own: Path | None) -> Callable[[Litestar], AbstractAsyncContextManag
             if service.repeats is not None:
                 service.repeats.close()
             await service.traces.close()
+            service.datadog.close()  # last: with what the others counted while they ended
             if own is not None:
                 shutil.rmtree(own)
 

@@ -5,6 +5,7 @@ them read (`worker.py`), so whichever is asked answers for all. There, labels ca
 and gauges need a `multiprocess_mode`, one of the `live` ones if it goes with its worker.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -17,6 +18,7 @@ from serving.messages import Prediction
 from serving.model_metrics import BundleMetrics, ComparisonMetrics, MirrorMetrics
 from serving.store_metrics import RecordingMetrics, StoreMetrics
 
+_LATENCY, _BATCH_LATENCY = "fraud_prediction_latency_seconds", "fraud_batch_latency_seconds"
 _LATENCY_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03),
     *(0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0),
@@ -29,6 +31,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.timed: Callable[[str, float], None] | None = None
+        """Who is told each answer's time beside the histograms, by their name, in seconds."""
         if shared_directory() is None:
             ProcessCollector(registry=self.registry)
         self.worker = WorkerMetrics(self.registry)
@@ -50,7 +54,7 @@ class Metrics:
         self._fraud = predictions.labels("fraud")
         self._legitimate = predictions.labels("legitimate")
         self._latency = Histogram(
-            "fraud_prediction_latency_seconds",
+            _LATENCY,
             "Time from a request's arrival at the handler to its decision",
             buckets=_LATENCY_S,
             registry=registry,
@@ -62,7 +66,7 @@ class Metrics:
             registry=registry,
         )
         self._batches = Histogram(
-            "fraud_batch_latency_seconds",
+            _BATCH_LATENCY,
             "Time from a batch's arrival at the handler to its last decision",
             buckets=_LATENCY_S,
             registry=registry,
@@ -96,6 +100,8 @@ class Metrics:
         (self._fraud if prediction.is_fraud else self._legitimate).inc()
         if seconds is not None:
             self._latency.observe(seconds)
+            if self.timed is not None:
+                self.timed(_LATENCY, seconds)
         self._confidence.observe(prediction.confidence)
         if fault is not None:
             self._degraded.labels(fault).inc()
@@ -104,6 +110,8 @@ class Metrics:
         """Counts and times one batch."""
         self._batch_items.inc(transactions)
         self._batches.observe(seconds)
+        if self.timed is not None:
+            self.timed(_BATCH_LATENCY, seconds)
 
 
 class AccessMetrics:

@@ -8,6 +8,7 @@ from litestar import Litestar
 from fraud_platform.settings import Settings
 from serving.access import RateLimits
 from serving.buckets import Buckets
+from serving.datadog import DatadogReport
 from serving.decision_log import DecisionLog
 from serving.key_ring import KeyRing
 from serving.log_hash import LogHash
@@ -42,10 +43,13 @@ class Service:
     log_hash: LogHash
     recording: Recording
     traces: Traces
+    datadog: DatadogReport
 
 
-def assemble(settings: Settings, feature_deadline_s: float, runtime: Path) -> Service:
-    """The parts for these settings; nothing runs yet."""
+def assemble(
+    settings: Settings, feature_deadline_s: float, runtime: Path, worker: int | None = None
+) -> Service:
+    """The parts for these settings, of the worker of that number; nothing runs yet."""
     metrics = Metrics()
     said = settings.serving
     bundles, poll_s = settings.bundles_dir, said.poll_seconds
@@ -72,6 +76,7 @@ def assemble(settings: Settings, feature_deadline_s: float, runtime: Path) -> Se
         mirror=BundleMirror(settings, runtime, metrics.mirror),
         recording=Recording(settings, metrics.recording),
         traces=Traces(settings.serving.traces_endpoint),
+        datadog=DatadogReport(settings.datadog, metrics, worker),
     )
 
 

@@ -43,18 +43,19 @@ def answer(
     *,
     on_ready: Callable[[str], None],
     control: socket.socket | None = None,
+    number: int | None = None,
 ) -> None:
     """Answers requests until told to end, then returns once those under way are answered.
 
     `on_ready` is called with a few words on the model. With `control` there are other workers that
-    go on answering, and a supervisor at its other end.
+    go on answering, and a supervisor at its other end; `number` is this one's among them.
     """
     import_xgboost_alone()
     # These import XGBoost, so they come after it.
     from serving.app import create_app  # noqa: PLC0415
     from serving.service import service_of  # noqa: PLC0415
 
-    app = create_app(settings, settings.serving.feature_deadline_ms / 1000, runtime)
+    app = create_app(settings, settings.serving.feature_deadline_ms / 1000, runtime, number)
     server = Server(app, listeners, settings.serving.drain_seconds, last=control is None)
 
     def ready() -> None:
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
                 runtime,
                 on_ready=lambda model: _tell(control, f"{READY} {model}"),
                 control=control,
+                number=number,
             )
         except PredictFlowError as error:
             _tell(control, f"{FAILED} {' '.join(str(error).split())}")

@@ -6,6 +6,7 @@ A setting's environment variable is its path in capitals: `[training] window_day
 
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import Secret
+from fraud_platform.settings.datadog import Datadog
 from fraud_platform.settings.loading import SettingsError, load_settings
 from fraud_platform.settings.monitoring import Drift, QualityFloors
 from fraud_platform.settings.sections import (
@@ -24,6 +25,7 @@ from fraud_platform.settings.training import Gate, Training
 
 __all__ = [
     "Alerts",
+    "Datadog",
     "Drift",
     "Gate",
     "Ingest",

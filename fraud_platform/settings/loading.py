@@ -14,6 +14,7 @@ import msgspec
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.settings.alerts import faults
 from fraud_platform.settings.base import Secret, Section
+from fraud_platform.settings.datadog import datadog_faults
 from fraud_platform.settings.sections import Kafka, Online, Settings
 
 CONFIG_FILE = "predictflow.toml"
@@ -178,6 +179,8 @@ def _check(settings: Settings) -> None:
     _check_online(settings.online)
     for fault in faults(settings.alerts):
         raise SettingsError(f"setting alerts.{fault}")
+    for fault in datadog_faults(settings.datadog):
+        raise SettingsError(f"setting datadog.{fault}")
     url = settings.serving.bundles_url
     if url and not _BUNDLES_URL.fullmatch(url):
         raise SettingsError(

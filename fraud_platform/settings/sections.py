@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
+from fraud_platform.settings.datadog import Datadog
 from fraud_platform.settings.monitoring import Drift, QualityFloors
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
@@ -162,6 +163,7 @@ class Settings(Section, frozen=True):
     online: Online = Online()
     serving: Serving = Serving()
     alerts: Alerts = Alerts()
+    datadog: Datadog = Datadog()
 
     @property
     def lake_dir(self) -> Path:
