@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.commands.parity import parity
+from fraud_platform.contracts.monitoring import GateResult
+from fraud_platform.durable import replace_durably
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.tables import TRANSACTION_FEATURES
@@ -85,7 +87,7 @@ def verdict_on(settings: Settings, one: Challenger, model: Path, live: Entry | N
 
 
 def keep_verdict(registry: Registry, one: Challenger, verdict: Verdict) -> None:
-    """Stores what the gate said beside the report, and in the report's page."""
+    """Stores what the gate said beside the report, in the report's page, and as the last word."""
     found = registry.files(one.registered.run_id, PLOTS)
     page = render(
         Report(
@@ -97,6 +99,15 @@ def keep_verdict(registry: Registry, one: Challenger, verdict: Verdict) -> None:
         )
     )
     registry.keep_verdict(one.registered, verdict, page.encode())
+    said = GateResult(
+        partition=one.registered.partition,
+        model_version=verdict.model_version,
+        at=verdict.at,
+        passed=verdict.passed,
+        conditions={condition.name: condition.passed for condition in verdict.conditions},
+        refusal=verdict.refusal,
+    )
+    replace_durably(registry.settings.gate_file, msgspec.json.encode(said))
 
 
 def measure(settings: Settings, training: TrainingRecord, model: Path) -> Sample:

@@ -1,6 +1,7 @@
 """Files and names that last through a power cut."""
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -22,3 +23,18 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Makes `content` all of a file, or leaves it as it was, whoever else writes or reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
+    os.close(handle)
+    staging = Path(name)
+    try:
+        staging.chmod(0o644)
+        write_durably(staging, content)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
+    sync_directory(path.parent)

@@ -75,7 +75,8 @@ class LiveParity(msgspec.Struct, frozen=True, kw_only=True):
 class DayState(msgspec.Struct, frozen=True, kw_only=True):
     """Where a day stands: `made` once its features are in the lake, whatever failed before.
 
-    `rows` are its transactions, `quarantined` its rejected records.
+    `rows` are its transactions (until it is made, those landed), `quarantined` the records that
+    were rejected on it.
     """
 
     day: str
@@ -87,7 +88,8 @@ class DayState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableState(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of the lake: its newest day, that day's rows, all rows."""
+    """A table of the lake: its newest day, that day's rows, all rows; of landed_events, those of
+    its transactions."""
 
     name: str
     newest_day: str | None
@@ -147,3 +149,5 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts kept for targets that are down."""
     below_floor: list[str] = []
     """What the newest report on quality found below a floor, in words."""
+    faults: list[str] = []
+    """What could not be read, and is left out above; each names the file and what is wrong."""

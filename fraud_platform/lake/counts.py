@@ -34,11 +34,15 @@ def landed_counts(lake: Lake) -> dict[str, dict[date, int]]:
     return counts
 
 
-def days_with_rows(lake: Lake, table: Table) -> list[date]:
-    """The days that a table has rows of, in order."""
+def day_counts(lake: Lake, table: Table) -> dict[date, int]:
+    """The rows of each day that a table has some of, in order."""
     delta = lake.open(table)
     if delta is None:
-        return []
-    return (
-        partitions(delta, table).filter(pl.col("rows") > 0)["event_date"].unique().sort().to_list()
-    )
+        return {}
+    summed = partitions(delta, table).group_by("event_date").agg(pl.col("rows").sum())
+    return dict(summed.filter(pl.col("rows") > 0).sort("event_date").iter_rows())
+
+
+def days_with_rows(lake: Lake, table: Table) -> list[date]:
+    """The days that a table has rows of, in order."""
+    return list(day_counts(lake, table))

@@ -199,6 +199,11 @@ class Settings(Section, frozen=True):
         return self.data_dir / "reports" / "quality"
 
     @property
+    def gate_file(self) -> Path:
+        """What the gate said last, of whichever model."""
+        return self.data_dir / "reports" / "gate.json"
+
+    @property
     def figures_file(self) -> Path:
         """The platform's figures as they were gathered last."""
         return self.data_dir / "reports" / "figures.json"

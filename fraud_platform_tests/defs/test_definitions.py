@@ -140,7 +140,10 @@ SENSORS = {
     "late_transactions": ({"late_transactions", "what_follows"}, 30),
     "failed_runs": (set(), 30),
     "waiting_alerts": (set(), 60),
+    "platform_figures": (set(), 60),
 }
+ON = {"platform_figures"}
+"""The sensors that run from the start, whatever is set."""
 WITHOUT_DAYS = {
     "table_maintenance": ("ingestion", "team:fraud-backend", set()),
     "online_labels": ("features", "team:fraud-ml", {"landed_events", "label_tiles"}),
@@ -245,9 +248,8 @@ def test_the_jobs_and_when_they_run() -> None:
         for one in repository().sensor_defs
     }
     assert sensors == SENSORS
-    assert {one.default_status for one in repository().sensor_defs} == {
-        dg.DefaultSensorStatus.STOPPED
-    }
+    running = dg.DefaultSensorStatus.RUNNING
+    assert {one.name for one in repository().sensor_defs if one.default_status == running} == ON
 
 
 # Dagster's own way of evaluating such a schedule.
@@ -329,6 +331,7 @@ def test_one_setting_has_the_sensors_that_alert_run_from_the_start() -> None:
         "late_transactions": "STOPPED",
         "failed_runs": "RUNNING",
         "waiting_alerts": "RUNNING",
+        "platform_figures": "RUNNING",
     }
 
 

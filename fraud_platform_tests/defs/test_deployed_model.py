@@ -5,10 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import polars as pl
 import pytest
 from dagster import AssetCheckKey, AssetKey
 
+from fraud_platform.contracts.monitoring import GateResult
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.tables import TRANSACTION_FEATURES
@@ -109,6 +111,10 @@ def test_a_refusal_is_no_fault_of_the_run_and_says_why(
     assert verdict is not None
     assert verdict.refusal.startswith("fraud_detector v2 was not promoted: its average precision")
     assert told() == [("promote", "1", None)]
+    said = msgspec.json.decode(load_settings().gate_file.read_bytes(), type=GateResult)
+    assert (said.partition, said.model_version, said.at) == (str(DAY), "2", verdict.at)
+    assert (said.passed, said.refusal) == (False, verdict.refusal)
+    assert [name for name, held in said.conditions.items() if not held] == ["better"]
 
 
 def test_a_refused_challenger_goes_into_the_shadow_until_one_is_promoted(

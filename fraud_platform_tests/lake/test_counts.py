@@ -1,7 +1,7 @@
 """Counts read off the log are those of the rows."""
 
 from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS
-from fraud_platform.lake.counts import days_with_rows, landed_counts
+from fraud_platform.lake.counts import day_counts, days_with_rows, landed_counts
 from fraud_platform.lake.store import Lake
 from fraud_platform_tests.lake.rows import D1, D2, D3, D4, landed, payments
 
@@ -27,5 +27,6 @@ def test_days_with_rows_are_those_that_were_written_last(lake: Lake):
     for day, next_day in ((D1, D2), (D3, D4)):
         lake.replace_days(RAW_TRANSACTIONS, day, next_day, payments(day, 2))
     assert days_with_rows(lake, RAW_TRANSACTIONS) == [D1, D3]
+    assert day_counts(lake, RAW_TRANSACTIONS) == {D1: 2, D3: 2}
     lake.replace_days(RAW_TRANSACTIONS, D1, D2, payments(D1, 0))
     assert days_with_rows(lake, RAW_TRANSACTIONS) == [D3]
