@@ -95,6 +95,9 @@ def test_a_wrong_value_of_the_file_names_setting_and_file(
         ("QUALITY_MEAN_AMOUNT_BLOCKS", "perhaps", "Expected `bool`"),
         ("FIRST_DAY", "yesterday", "date"),
         ("SERVING_PORT", "70000", "<= 65535"),
+        ("SERVING_PASS_SHARE", "0.5", "< 0.5"),
+        ("SERVING_PASS_SHARE", "-0.01", ">= 0"),
+        ("SERVING_PASS_AMOUNT_MAX", "0", "> 0"),
         ("DATA_DIR", "", "expected a path"),
     ],
 )
@@ -121,6 +124,18 @@ def test_settings_that_contradict_each_other():
     assert "mean_amount_min: 900.0 is over" in refusal(
         {"PREDICTFLOW_QUALITY_MEAN_AMOUNT_MIN": "900"}
     )
+
+
+def test_a_key_of_the_draws_that_could_be_guessed_is_refused_and_not_shown(config: Path):
+    config.write_text("[serving]\npass_share = 0.01\npass_amount_max = 199.99\n")
+    key = {"PREDICTFLOW_SERVING_PASS_KEY": "hunter2" * 5}
+    settings = load_settings(key, config)
+    assert settings.serving.pass_limit_cents == 19_999
+    assert load_settings({}, config).serving.pass_share == 0.01  # who trains needs no key
+    text = refusal({"PREDICTFLOW_SERVING_PASS_KEY": "hunter2"}, config)
+    assert "serving.pass_key: 7 characters can be guessed" in text
+    assert "32 or more" in text
+    assert "hunter2" not in text
 
 
 def test_a_secret_comes_from_the_environment_and_is_shown_to_nobody(config: Path):

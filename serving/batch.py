@@ -18,8 +18,6 @@ from fraud_platform.modelling.reasons import contributions, reasons_from
 from serving.breathing import Breathing
 from serving.decide import (
     Caller,
-    Case,
-    Verdict,
     answer_of,
     caller_of,
     case_of,
@@ -27,6 +25,7 @@ from serving.decide import (
     live_model,
     verdict_of,
 )
+from serving.decided import Case, Verdict
 from serving.guards import needs
 from serving.json_answer import JsonAnswer
 from serving.media_type import check_media_type
@@ -118,12 +117,15 @@ async def _verdicts(service: Service, caller: Caller, cases: Sequence[Case]) -> 
         moved = await asyncio.to_thread(contributions, model.booster, matrix)
     verdicts = []
     for row, one in enumerate(zip(cases, readings, vectors, probabilities, strict=True)):
-        verdicts.append(_verdict(model, caller, *one, None if moved is None else moved[row]))
+        verdicts.append(
+            _verdict(service, model, caller, *one, None if moved is None else moved[row])
+        )
         await breathe()
     return verdicts
 
 
 def _verdict(
+    service: Service,
     model: LiveModel,
     caller: Caller,
     case: Case,
@@ -134,7 +136,7 @@ def _verdict(
 ) -> Verdict:
     most = caller.reasons
     given = None if moved is None or most is None else reasons_from(moved, vector, most)
-    return verdict_of(case, model, reading, vector, probability, given)
+    return verdict_of(service, case, model, reading, vector, probability, given)
 
 
 async def _given_out(

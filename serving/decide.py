@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 from litestar import Request
 
-from fraud_platform.features.online import Event
 from fraud_platform.modelling.reasons import Reason
-from serving.decided import Asked, decision_of
+from serving.decided import Case, Verdict, decision_of
 from serving.messages import (
     Prediction,
-    PredictionRequest,
     RefusedError,
     decode_request,
     event_of,
@@ -23,7 +21,7 @@ from serving.messages import (
 from serving.model import LiveModel
 from serving.online_store import Reading
 from serving.problems import ProblemError
-from serving.repeats import RequestKey, Standing
+from serving.repeats import Standing
 from serving.service import Service
 
 _AGAIN_S = 0.002
@@ -41,24 +39,6 @@ class Caller(NamedTuple):
     """When the handler was called, on the clock of `time.perf_counter`."""
     alone: bool
     """Whether it is about one transaction, rather than a batch."""
-
-
-class Case(NamedTuple):
-    """One transaction to decide on."""
-
-    transaction: PredictionRequest
-    event: Event
-    key: RequestKey | None
-    """What it is known by where it comes again; None where nothing is kept for that."""
-
-
-class Verdict(NamedTuple):
-    """What was found about a case, with all that it was found from."""
-
-    model: LiveModel
-    reading: Reading
-    vector: list[float]
-    prediction: Prediction
 
 
 class Answer(NamedTuple):
@@ -136,6 +116,7 @@ def live_model(service: Service) -> LiveModel:
 
 
 def verdict_of(
+    service: Service,
     case: Case,
     model: LiveModel,
     reading: Reading,
@@ -145,18 +126,25 @@ def verdict_of(
 ) -> Verdict:
     """The verdict of a model that gave a vector this probability and these reasons."""
     threshold = model.manifest.threshold
+    is_fraud = probability > threshold
+    taken = service.let_pass.taken(
+        is_fraud=is_fraud,
+        transaction_id=case.transaction.transaction_id,
+        amount_cents=case.event.amount_cents,
+    )
     prediction = Prediction(
         transaction_id=case.transaction.transaction_id,
         fraud_probability=probability,
-        is_fraud=probability > threshold,
+        is_fraud=is_fraud,
         confidence=abs(probability - 0.5) * 2,
         threshold=threshold,
         model_version=model.manifest.model_version,
+        action=taken.action,
         degraded=reading.fault is not None,
         degraded_reason=reading.reason,
         reasons=msgspec.UNSET if given is None else given,
     )
-    return Verdict(model, reading, vector, prediction)
+    return Verdict(model, reading, vector, prediction, taken)
 
 
 async def answer_of(service: Service, caller: Caller, case: Case, verdict: Verdict) -> Answer:
@@ -193,16 +181,8 @@ async def answer_of(service: Service, caller: Caller, case: Case, verdict: Verdi
 
 async def _log(service: Service, caller: Caller, case: Case, verdict: Verdict) -> None:
     """The one place where a decision becomes a row; not for an answer that was given before."""
-    decision = decision_of(
-        case.transaction,
-        case.event,
-        verdict.vector,
-        verdict.reading,
-        verdict.model,
-        verdict.prediction,
-        Asked(caller.request_id, caller.key_id),
-        time.perf_counter() - caller.started,
-    )
+    seconds = time.perf_counter() - caller.started
+    decision = decision_of(case, verdict, caller.request_id, caller.key_id, seconds)
     await service.decisions.record(decision)
 
 

@@ -3,46 +3,58 @@
 import math
 import time
 import uuid
+from typing import NamedTuple
 
 import msgspec
 
 from fraud_platform.clock import MICROSECONDS
 from fraud_platform.contracts.decisions import Decision, LoggedReason
 from fraud_platform.features.online import Event
+from fraud_platform.let_pass import Taken
 from fraud_platform.modelling.bundle import MODEL
 from serving.messages import Prediction, PredictionRequest
 from serving.model import LiveModel
 from serving.online_store import Reading
+from serving.repeats import RequestKey
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """Who asked, and by which request: as in the answer's header and in the logs."""
+class Case(NamedTuple):
+    """One transaction to decide on."""
 
-    request_id: str = ""
-    key_id: str | None = None
+    transaction: PredictionRequest
+    event: Event
+    key: RequestKey | None
+    """What it is known by where it comes again; None where nothing is kept for that."""
+
+
+class Verdict(NamedTuple):
+    """What was found about a case, with all that it was found from."""
+
+    model: LiveModel
+    reading: Reading
+    vector: list[float]
+    """What was scored, NaN where missing."""
+    prediction: Prediction
+    taken: Taken
 
 
 def decision_of(
-    transaction: PredictionRequest,
-    event: Event,
-    vector: list[float],
-    reading: Reading,
-    model: LiveModel,
-    prediction: Prediction,
-    asked: Asked,
-    seconds: float,
+    case: Case, verdict: Verdict, request_id: str, key_id: str | None, seconds: float
 ) -> Decision:
     """The record of a decision that was just made.
 
-    `vector` is what was scored, NaN where missing; `seconds` is how long the request took so far.
+    `request_id` is as in the answer's header and in the logs, `key_id` whose key asked; `seconds`
+    is how long the request took so far.
     """
+    transaction, event, _ = case
+    model, reading, vector, prediction, taken = verdict
     decided_us = time.time_ns() // 1_000
     given = None if prediction.reasons is msgspec.UNSET else prediction.reasons
     return Decision(
         decision_id=uuid.uuid4().hex,
         decided_us=decided_us,
-        request_id=asked.request_id,
-        key_id=asked.key_id,
+        request_id=request_id,
+        key_id=key_id,
         transaction_id=transaction.transaction_id,
         timestamp_us=event.timestamp_us,
         user_id=transaction.user_id,
@@ -74,4 +86,7 @@ def decision_of(
             for one in given
         ],
         latency_us=round(seconds * MICROSECONDS),
+        action=taken.action,
+        propensity=taken.propensity,
+        pass_limit_cents=taken.limit_cents,
     )

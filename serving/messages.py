@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from fraud_platform.contracts.decisions import Action
 from fraud_platform.contracts.events import (
     MAX_AMOUNT,
     Identifier,
@@ -54,6 +55,10 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Annotated[float, Meta(ge=0, le=1, description="|fraud_probability - 0.5| * 2")]
     threshold: Annotated[float, Meta(ge=0, le=1)]
     model_version: str
+    action: Annotated[
+        Action,
+        Meta(description="what to do: block a fraud, unless it is one of those let pass at random"),
+    ]
     degraded: Annotated[bool, Meta(description="whether it was scored without the online state")]
     degraded_reason: str | None
     reasons: Annotated[

@@ -53,6 +53,11 @@ class Metrics:
         )
         self._fraud = predictions.labels("fraud")
         self._legitimate = predictions.labels("legitimate")
+        self._let_pass = Counter(
+            "fraud_predictions_let_pass",
+            "Of the frauds, those that were let pass at random",
+            registry=registry,
+        )
         self._latency = Histogram(
             _LATENCY,
             "Time from a request's arrival at the handler to its decision",
@@ -98,6 +103,8 @@ class Metrics:
         `seconds` is None for one of a batch, which is timed as a whole.
         """
         (self._fraud if prediction.is_fraud else self._legitimate).inc()
+        if prediction.is_fraud and prediction.action == "allow":
+            self._let_pass.inc()
         if seconds is not None:
             self._latency.observe(seconds)
             if self.timed is not None:

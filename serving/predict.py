@@ -50,6 +50,6 @@ async def predict(request: Request[Any, Any, Any]) -> ASGIApp:
             probability = score(model, vector)
         most = caller.reasons
         given = None if most is None else reasons(model.booster, vector, most)
-        verdict = verdict_of(case, model, reading, vector, probability, given)
+        verdict = verdict_of(service, case, model, reading, vector, probability, given)
         answer = await answer_of(service, caller, case, verdict)
     return JsonAnswer(answer.body, replayed=answer.replayed)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from litestar import Litestar
 
-from fraud_platform.settings import Settings
+from fraud_platform.errors import PredictFlowError
+from fraud_platform.let_pass import LetPass
+from fraud_platform.settings import Serving, Settings
 from serving.access import RateLimits
 from serving.buckets import Buckets
 from serving.datadog import DatadogReport
@@ -37,6 +39,7 @@ class Service:
     comparison: ShadowComparison
     repeats: Repeats | None
     """Answers given lately; None where a request that comes again is judged anew."""
+    let_pass: LetPass
     decisions: DecisionLog
     keys: KeyRing
     limits: RateLimits
@@ -69,6 +72,7 @@ def assemble(
         )
         if said.repeat_seconds
         else None,
+        let_pass=_let_pass(said),
         decisions=DecisionLog(settings, metrics.decisions),
         keys=KeyRing(settings, runtime),
         limits=RateLimits(Buckets(runtime / "rates", 512), Buckets(runtime / "wrong_keys", 512)),
@@ -78,6 +82,17 @@ def assemble(
         traces=Traces(settings.serving.traces_endpoint),
         datadog=DatadogReport(settings.datadog, metrics, worker),
     )
+
+
+def _let_pass(said: Serving) -> LetPass:
+    # Only here: who trains reads the share too, and has no use for the key.
+    if said.pass_share and not said.pass_key:
+        raise PredictFlowError(
+            f"setting serving.pass_share is {said.pass_share:g}, but no key draws who passes: "
+            "set PREDICTFLOW_SERVING_PASS_KEY, as of `openssl rand -hex 32`, the same on all "
+            "machines and at each start, or set serving.pass_share to 0"
+        )
+    return LetPass(said.pass_share, said.pass_limit_cents, said.pass_key.reveal().encode())
 
 
 def service_of(app: Litestar) -> Service:

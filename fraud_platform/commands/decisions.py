@@ -61,10 +61,11 @@ def run_show(id_: str, day: date | None, *, as_json: bool) -> None:
 
 
 def run_replay(id_: str, day: date | None, *, with_features: bool, as_json: bool) -> None:
-    bundles = load_settings().bundles_dir
-    made = [(one, replay(bundles, one)) for one in find_decisions(id_, day)]
+    settings = load_settings()
+    key = settings.serving.pass_key.reveal().encode()
+    made = [(one, replay(settings.bundles_dir, one, key)) for one in find_decisions(id_, day)]
     offline = [_offline(one) if with_features else None for one, _ in made]
-    same = all(part.same for _, parts in made for part in parts)
+    same = all(_same(parts) for _, parts in made)
     if as_json:
         console.emit(
             {
@@ -115,7 +116,7 @@ def _document(
         "transaction_id": decision.transaction_id,
         "model_version": decision.model_version,
         "model_sha256": decision.model_sha256,
-        "same": all(part.same for part in parts),
+        "same": _same(parts),
         "parts": [_part(part) for part in parts],
     }
     if isinstance(offline, str):
@@ -135,7 +136,7 @@ def _part(part: Compared) -> dict[str, Any]:
         "logged": part.logged,
         "recomputed": part.recomputed,
         "same": part.same,
-    }
+    } | ({"unknown": part.unknown} if part.unknown else {})
 
 
 def _print(
@@ -144,9 +145,11 @@ def _print(
     title = f"Decision {decision.decision_id} of {console.plain(decision.transaction_id)}"
     rows = [(part.name, *_sides(part)) for part in parts]
     console.table(title, ("part", "logged", "computed again", "same"), rows)
-    same = all(part.same for part in parts)
-    says = "the same, bit for bit" if same else "NOT the same"
+    says = "the same, bit for bit" if _same(parts) else "NOT the same"
     console.console.print(f"Model v{decision.model_version}: {says}")
+    for why in {part.unknown: None for part in parts if part.unknown}:
+        names = " and ".join(part.name for part in parts if part.unknown == why)
+        console.console.print(f"Not computed again: {names}, as {why}", soft_wrap=True)
     if isinstance(offline, str):
         console.console.print(console.plain(f"Features not compared: {offline}"), soft_wrap=True)
     elif offline is not None:
@@ -159,7 +162,14 @@ def _print(
             console.table("Features", ("feature", "logged", "in the lake", "same"), rows)
 
 
+def _same(parts: Sequence[Compared]) -> bool:
+    """Whether all that can be computed again is the same."""
+    return all(part.same is not False for part in parts)
+
+
 def _sides(part: Compared) -> tuple[str, str, str]:
+    if part.unknown:
+        return _shown(part.logged), "not known", "not known"
     return _shown(part.logged), _shown(part.recomputed), "yes" if part.same else "NO"
 
 
@@ -169,4 +179,6 @@ def _shown(value: object) -> str:
 
 def _verdict(decision: Decision) -> str:
     verdict = "fraud" if decision.is_fraud else "legitimate"
+    if decision.is_fraud and decision.action == "allow":
+        verdict += ", let pass"
     return f"{verdict}, degraded" if decision.degraded else verdict

@@ -1,10 +1,13 @@
 """The decision record: what the service answered, and everything needed to compute it again."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from fraud_platform.errors import PredictFlowError
+
+Action = Literal["block", "allow"]
 
 
 class LoggedReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """As they were answered; None where none were asked for."""
     latency_us: int
     """Microseconds from the request's arrival at the handler to its decision."""
+    action: Action = None  # pyright: ignore[reportAssignmentType] - see __post_init__
+    """What the caller was told to do: "allow" too where a would-be block was let pass."""
+    propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """The probability of this action, given the verdict; 1 where nothing was drawn."""
+    pass_limit_cents: int | None = None
+    """A larger payment was never let pass; None where no limit was in force."""
+
+    def __post_init__(self) -> None:
+        if self.action is None:  # a record of before there were actions
+            msgspec.structs.force_setattr(self, "action", "block" if self.is_fraud else "allow")
 
 
 class DecisionError(PredictFlowError):

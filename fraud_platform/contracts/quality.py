@@ -96,6 +96,9 @@ class PredictionLog(_Filed):
     degraded_reason: str = pa.Field(nullable=True)
     reasons: str = pa.Field(nullable=True)
     latency_us: int = pa.Field(ge=0)
+    action: str = pa.Field(isin=["block", "allow"])
+    propensity: float = pa.Field(gt=0, le=1)
+    pass_limit_cents: int = pa.Field(ge=0, nullable=True)
 
     @pa.dataframe_check(name="decision_id_unique")
     def decision_id_unique(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
@@ -114,6 +117,15 @@ class PredictionLog(_Filed):
             (pl.col("is_fraud") == (probability > pl.col("threshold")))
             & (pl.col("confidence") == (probability - 0.5).abs() * 2)
         )
+
+    @pa.dataframe_check(name="action_follows")
+    def action_follows(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805
+        """Only would-be blocks up to the limit are drawn, and less than half of them let pass."""
+        fraud, propensity = pl.col("is_fraud"), pl.col("propensity")
+        block = pl.col("action") == "block"
+        above = (pl.col("amount_cents") > pl.col("pass_limit_cents")).fill_null(value=False)
+        drawn = fraud & ~above & (block == (propensity > 0.5)) & (propensity < 1)
+        return data.lazyframe.select(drawn | ((block == fraud) & (propensity == 1)))
 
 
 @dataclass(frozen=True)
@@ -148,10 +160,14 @@ DECISION_ID_UNIQUE = Rule("decision_id_unique", "No decision_id twice.")
 VERDICT_FOLLOWS = Rule(
     "verdict_follows", "is_fraud is fraud_probability > threshold; the confidence goes with it."
 )
+ACTION_FOLLOWS = Rule(
+    "action_follows",
+    "A payment is blocked where it is called fraud, unless it was let pass by draw.",
+)
 
 RAW_RULES = (SCHEMA, AMOUNT_IN_RANGE, USER_ID_NOT_NULL, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
 LABEL_RULES = (SCHEMA, TRANSACTION_ID_UNIQUE, WITHIN_DAY)
-PREDICTION_RULES = (SCHEMA, DECISION_ID_UNIQUE, WITHIN_DAY, VERDICT_FOLLOWS)
+PREDICTION_RULES = (SCHEMA, DECISION_ID_UNIQUE, WITHIN_DAY, VERDICT_FOLLOWS, ACTION_FOLLOWS)
 
 
 def check_frame(
@@ -176,7 +192,14 @@ def check_frame(
 
 
 _OF_FRAMES = {
-    rule.name for rule in (TRANSACTION_ID_UNIQUE, DECISION_ID_UNIQUE, WITHIN_DAY, VERDICT_FOLLOWS)
+    rule.name
+    for rule in (
+        TRANSACTION_ID_UNIQUE,
+        DECISION_ID_UNIQUE,
+        WITHIN_DAY,
+        VERDICT_FOLLOWS,
+        ACTION_FOLLOWS,
+    )
 }
 
 

@@ -116,6 +116,10 @@ PREDICTION_LOG = Table(
         degraded_reason=pa.string(),
         reasons=pa.string(),
         latency_us=pa.int64(),
+        # Null in days that were made before there were any.
+        action=pa.string(),
+        propensity=pa.float64(),
+        pass_limit_cents=pa.int64(),
     ),
     sort_by=("decided_us", "decision_id"),
 )
@@ -141,6 +145,12 @@ PREDICTION_DOCS = {
     "degraded_reason": "Why, as it was answered.",
     "reasons": "The reasons given, as JSON; null where none were asked for.",
     "latency_us": "Microseconds from the request's arrival at the handler to the decision.",
+    "action": "What the caller was told to do: block, or allow, also where a would-be block was "
+    "let pass at random; null in days of before, where it is by is_fraud.",
+    "propensity": "The probability of that action, given the verdict; 1, or null, where nothing "
+    "was drawn.",
+    "pass_limit_cents": "The amount over which no would-be block was let pass; null where there "
+    "was no such limit.",
 }
 """What columns mean in `prediction_log`, where COLUMN_DOCS has none of them or means another."""
 

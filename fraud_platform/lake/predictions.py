@@ -30,6 +30,7 @@ def prediction_rows(landed: pl.DataFrame) -> pl.DataFrame:
 def decision_of_row(row: dict[str, Any]) -> Decision:
     """The decision that a row of `prediction_log` was made of."""
     said = {name: row[name] for name in _AS_THEY_ARE}
+    said["propensity"] = said["propensity"] or 1.0
     return Decision(**said, reasons=_reasons.decode(row["reasons"] or "null"))
 
 

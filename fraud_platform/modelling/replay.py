@@ -10,6 +10,7 @@ import numpy as np
 import xgboost as xgb
 
 from fraud_platform.contracts.decisions import Decision
+from fraud_platform.let_pass import LetPass, share_of
 from fraud_platform.modelling.bundle import MODEL, BundleError, Manifest, read_bundle
 from fraud_platform.modelling.predict import load_booster, predict
 from fraud_platform.modelling.reasons import contributions, strongest
@@ -21,17 +22,21 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     logged: Any
     recomputed: Any
+    unknown: str = ""
+    """Why it can't be computed now; empty where it was."""
 
     @property
-    def same(self) -> bool:
-        """Whether they are the same to the bit."""
-        return same_bits(self.logged, self.recomputed)
+    def same(self) -> bool | None:
+        """Whether they are the same to the bit; None where it can't be computed now."""
+        return None if self.unknown else same_bits(self.logged, self.recomputed)
 
 
-def replay(bundles: Path, decision: Decision) -> list[Compared]:
+def replay(bundles: Path, decision: Decision, pass_key: bytes = b"") -> list[Compared]:
     """The decision's parts computed from its logged vector, by the bundle that it names.
 
-    Raises BundleError where that bundle is gone or damaged, or takes another number of features.
+    `pass_key` is the key of the draws (serving.pass_key): without it an action that was drawn can't
+    be computed. Raises BundleError where that bundle is gone or damaged, or takes another number of
+    features.
     """
     manifest, raw = model_of(bundles, decision)
     if len(manifest.features) != len(decision.features):
@@ -52,7 +57,8 @@ def replay(bundles: Path, decision: Decision) -> list[Compared]:
         Compared(name=name, logged=getattr(decision, name), recomputed=value)
         for name, value in made.items()
     ]
-    return found + _reasons(manifest, booster, vector, decision)
+    action = _action(decision, pass_key, is_fraud=made["is_fraud"])
+    return [*found, *action, *_reasons(manifest, booster, vector, decision)]
 
 
 def model_of(bundles: Path, decision: Decision) -> tuple[Manifest, bytes]:
@@ -80,6 +86,23 @@ def same_bits(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return struct.pack("<d", one) == struct.pack("<d", other)
     return type(one) is type(other) and one == other
+
+
+def _action(decision: Decision, key: bytes, *, is_fraud: bool) -> list[Compared]:
+    share = share_of(decision.action, decision.propensity)
+    taken = LetPass(share, decision.pass_limit_cents, key).taken(
+        is_fraud=is_fraud,
+        transaction_id=decision.transaction_id,
+        amount_cents=decision.amount_cents,
+    )
+    unknown = "" if key or taken.propensity == 1 else "it was drawn and serving.pass_key isn't set"
+    return [
+        Compared(name=name, logged=logged, recomputed=made, unknown=unknown)
+        for name, logged, made in (
+            ("action", decision.action, None if unknown else taken.action),
+            ("propensity", decision.propensity, None if unknown else taken.propensity),
+        )
+    ]
 
 
 def _reasons(

@@ -16,6 +16,7 @@ from fraud_platform.settings.alerts import faults
 from fraud_platform.settings.base import Secret, Section
 from fraud_platform.settings.datadog import datadog_faults
 from fraud_platform.settings.sections import Kafka, Online, Settings
+from fraud_platform.settings.serving import Serving
 
 CONFIG_FILE = "predictflow.toml"
 REDIS_OPTIONS = (
@@ -28,6 +29,7 @@ REDIS_OPTIONS = (
     "ssl_check_hostname",
 )
 PREFIX = "PREDICTFLOW_"
+LEAST_KEY = 32
 _BUNDLES_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?")
 
 
@@ -175,6 +177,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"setting drift.tolerances: {error}; expected amount=2,score=3"
         ) from error
+    _check_draw(settings.serving)
     _check_kafka(settings.kafka)
     _check_online(settings.online)
     for fault in faults(settings.alerts):
@@ -185,6 +188,15 @@ def _check(settings: Settings) -> None:
     if url and not _BUNDLES_URL.fullmatch(url):
         raise SettingsError(
             f"setting serving.bundles_url: {url!r} is not of the form s3://bucket/prefix"
+        )
+
+
+def _check_draw(serving: Serving) -> None:
+    key = serving.pass_key.reveal()
+    if key and len(key) < LEAST_KEY:
+        raise SettingsError(
+            f"setting serving.pass_key: {len(key)} characters can be guessed, and with them who is "
+            f"let pass; expected {LEAST_KEY} or more, as of `openssl rand -hex 32`"
         )
 
 

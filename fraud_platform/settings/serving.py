@@ -42,6 +42,14 @@ class Serving(Section, frozen=True):
     decision_log: Literal["off", "best_effort", "required"] = "best_effort"
     """Whether decisions are logged. With `required` an answer waits until its row is durable, and
     is refused where it can't be."""
+    pass_share: Annotated[float, Meta(ge=0, lt=0.5)] = 0.0
+    """Share of would-be blocks that are let pass at random, so that evaluation isn't blind to what
+    is blocked; 0 lets none pass."""
+    pass_amount_max: Over0 | None = None
+    """A larger payment is never let pass; figures are then of payments up to it."""
+    pass_key: Secret = Secret()
+    """Key of the draws, from the environment alone; 32 characters at least, needed where a share
+    is let pass, the same for all machines, and kept."""
 
     keys_file: Path | None = None
     """Where API keys are, hashed; by default `keys.json` in data_dir."""
@@ -58,6 +66,11 @@ class Serving(Section, frozen=True):
     """Key of the hashes that stand for users in the log; by default another one at each start."""
     traces_endpoint: str = ""
     """Where OpenTelemetry's traces are sent (OTLP over HTTP); by default there are none."""
+
+    @property
+    def pass_limit_cents(self) -> int | None:
+        """`pass_amount_max` in cents."""
+        return None if self.pass_amount_max is None else round(self.pass_amount_max * 100)
 
     @property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:

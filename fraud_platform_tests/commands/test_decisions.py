@@ -20,6 +20,7 @@ from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.ingest.decision_landing import land_decisions
 from fraud_platform.lake.store import Lake
+from fraud_platform.let_pass import LetPass
 from fraud_platform.modelling.bundle import MODEL, read_bundle
 from fraud_platform.settings import Settings
 from fraud_platform_tests.commands.conftest import Command
@@ -118,7 +119,7 @@ def test_decisions_of_the_service_are_replayed_from_their_rows_to_the_same_bits(
             (one,) = replayed["decisions"]
             recomputed = {part["name"]: part["recomputed"] for part in one["parts"]}
             assert all(part["same"] for part in one["parts"])
-            for field in ("fraud_probability", "is_fraud", "confidence", "threshold"):
+            for field in ("fraud_probability", "is_fraud", "confidence", "threshold", "action"):
                 assert recomputed[field] == answer[field]
             assert recomputed["reasons"] == [reason["feature"] for reason in answer["reasons"]]
             for reason in answer["reasons"]:
@@ -161,6 +162,63 @@ def test_a_row_that_was_changed_by_one_bit_is_told(
     assert said["same"] is False
     assert part in {one["name"] for one in said["decisions"][0]["parts"] if not one["same"]}
     assert "NOT the same" in command("decisions", "replay", "changed").output
+
+
+@pytest.mark.parametrize("action", ["allow", "block"])
+def test_a_draw_is_replayed_where_the_key_is_and_told_where_it_is_not(
+    settings: Settings,
+    deploy: Deploy,
+    command: Command,
+    document: Document,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+) -> None:
+    key, share = "k" * 32, 0.3
+    draw = LetPass(share, 20_000_000, key.encode())
+    said = {"is_fraud": True, "amount_cents": 15_000_000}
+    drawn = {n: draw.taken(transaction_id=f"tx-{n}", **said) for n in range(30)}
+    number, taken = next(one for one in drawn.items() if one[1].action == action)
+    decision = scored(
+        settings,
+        deploy(settings, threshold=0.01),
+        transaction_id=f"tx-{number}",
+        amount_cents=15_000_000,
+        action=taken.action,
+        propensity=taken.propensity,
+        pass_limit_cents=taken.limit_cents,
+    )
+    other = {"allow": "block", "block": "allow"}[action]
+    turned = replace(
+        decision, decision_id="turned", action=other, propensity=1 - decision.propensity
+    )
+    over = replace(decision, decision_id="over", amount_cents=20_000_001)
+    write(settings, decision, turned, over)
+
+    told = command("decisions", "replay", decision.decision_id)
+    (without,) = document("decisions", "replay", decision.decision_id)["decisions"]
+    monkeypatch.setenv("PREDICTFLOW_SERVING_PASS_KEY", key)
+    (withal,) = document("decisions", "replay", decision.decision_id)["decisions"]
+    changed = command("decisions", "replay", "turned")
+
+    assert told.exit_code == 0
+    assert "Not computed again: action and propensity, as it was drawn" in told.output
+    parts = {one["name"]: one for one in without["parts"]}
+    assert without["same"] is True
+    assert parts["action"]["same"] is None
+    assert "serving.pass_key" in parts["action"]["unknown"]
+    parts = {one["name"]: one for one in withal["parts"]}
+    assert parts["action"] == {
+        "name": "action",
+        "logged": action,
+        "recomputed": action,
+        "same": True,
+    }
+    assert parts["propensity"]["recomputed"] == decision.propensity
+    assert changed.exit_code == 1
+    assert "NOT the same" in changed.output
+    assert command("decisions", "replay", "over").exit_code == 1  # it was never to be drawn
+    if action == "allow":
+        assert "fraud, let pass" in command("decisions", "list").output
 
 
 def test_a_transaction_decided_twice_is_replayed_twice(

@@ -3,6 +3,7 @@
 import math
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from fraud_platform.contracts.decisions import (
     DecisionError,
     LoggedReason,
     decode_decision,
+    document,
     encode_decisions,
 )
 
@@ -81,6 +83,30 @@ def test_a_missing_feature_is_null_and_not_a_number() -> None:
     (line,) = encode_decisions([a_decision(features=[math.nan, 1.0])]).splitlines()
 
     assert decode_decision(line).features == [None, 1.0]
+
+
+@pytest.mark.parametrize(("is_fraud", "action"), [(True, "block"), (False, "allow")])
+def test_a_record_of_before_there_were_actions_has_the_verdicts(
+    is_fraud: bool, action: str
+) -> None:
+    record = document(a_decision(is_fraud=is_fraud))
+    for name in ("action", "propensity", "pass_limit_cents"):
+        del record[name]
+
+    old = decode_decision(msgspec.json.encode(record))
+
+    assert (old.action, old.propensity, old.pass_limit_cents) == (action, 1.0, None)
+    assert decode_decision(encode_decisions([old])) == old
+
+
+@pytest.mark.parametrize(
+    "said", [{"action": "pass"}, {"propensity": 0.0}, {"propensity": 1.1}, {"action": None}]
+)
+def test_an_action_or_a_propensity_that_is_none_is_refused(said: dict[str, object]) -> None:
+    record = document(a_decision()) | said
+
+    with pytest.raises(DecisionError, match="not a decision record"):
+        decode_decision(msgspec.json.encode(record))
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"decision_id": "0', b"[]", b'"\xff"', b"[" * 9999])

@@ -6,17 +6,23 @@ from typing import Any
 import polars as pl
 import pytest
 
-from fraud_platform.clock import DAY_US, day_start_us
+from fraud_platform.clock import DAY_US, day_of, day_start_us
+from fraud_platform.contracts.decisions import encode_decisions
 from fraud_platform.contracts.quality import (
     LABEL_RULES,
+    PREDICTION_RULES,
     RAW_RULES,
     SHOWN,
     Outcome,
+    PredictionLog,
     RawTransactions,
     TransactionLabels,
     check_frame,
 )
+from fraud_platform.lake.predictions import prediction_rows
+from fraud_platform_tests.contracts.test_decisions import a_decision
 
+FRAUD = {"fraud_probability": 0.75, "is_fraud": True, "action": "block"}
 DAY = date(2026, 3, 1)
 US = day_start_us(DAY)
 
@@ -124,3 +130,30 @@ def test_labels_lie_in_the_day_that_they_were_known_from():
     late = labels().with_columns(labelled_at_us=pl.col("labelled_at_us") + DAY_US)
     failed = [one for one in check_frame(late, TransactionLabels, LABEL_RULES) if not one.passed]
     assert [(one.rule.name, one.failing) for one in failed] == [("within_day", 3)]
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ({}, True),
+        ({"pass_limit_cents": 1}, True),
+        ({"action": "block"}, False),
+        ({"propensity": 0.4}, False),
+        (FRAUD, True),
+        ({**FRAUD, "propensity": 0.99}, True),
+        ({**FRAUD, "action": "allow", "propensity": 0.01, "pass_limit_cents": 12_990}, True),
+        ({**FRAUD, "action": "allow"}, False),
+        ({**FRAUD, "action": "allow", "propensity": 0.99}, False),
+        ({**FRAUD, "propensity": 0.4}, False),
+        ({**FRAUD, "propensity": 0.99, "pass_limit_cents": 12_989}, False),
+    ],
+)
+def test_the_action_follows_from_the_verdict_and_the_draw(said: dict[str, Any], holds: bool):
+    decision = a_decision(**said)
+    landed = {"event_date": [day_of(decision.decided_us)], "raw": encode_decisions([decision])}
+
+    outcomes = check_frame(prediction_rows(pl.DataFrame(landed)), PredictionLog, PREDICTION_RULES)
+
+    assert {one.rule.name for one in outcomes if not one.passed} == (
+        set() if holds else {"action_follows"}
+    )

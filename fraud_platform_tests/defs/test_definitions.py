@@ -80,6 +80,7 @@ CHECKS = {
     ("prediction_log", "decision_id_unique"): True,
     ("prediction_log", "within_day"): True,
     ("prediction_log", "verdict_follows"): True,
+    ("prediction_log", "action_follows"): True,
     ("transaction_features", "one_row_per_transaction"): True,
     ("transaction_features", "values_defined"): True,
     ("transaction_features", "online_parity"): False,

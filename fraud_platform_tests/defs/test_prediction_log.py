@@ -1,5 +1,6 @@
 """`prediction_log`: the service's files of decisions as days of the lake, each decision once."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,10 +9,11 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from fraud_platform.clock import day_start_us
-from fraud_platform.contracts.decisions import Decision, LoggedReason, encode_decisions
+from fraud_platform.contracts.decisions import Decision, LoggedReason, document, encode_decisions
 from fraud_platform.contracts.tables import LANDED_EVENTS, PREDICTION_LOG
 from fraud_platform.decision_segments import begin_segment, finish_segment, open_segments
 from fraud_platform.definitions import defs
@@ -26,6 +28,9 @@ from fraud_platform_tests.contracts.test_decisions import a_decision
 from fraud_platform_tests.world import make
 
 DAY = datetime.now(UTC).date() - timedelta(days=3)
+NEXT = DAY + timedelta(days=1)
+FRAUD: dict[str, Any] = {"fraud_probability": 0.75, "is_fraud": True, "action": "block"}
+PASSED: dict[str, Any] = FRAUD | {"action": "allow"}
 REASON = LoggedReason(feature="amount", value=0.1 + 0.2, contribution=-1e-17, text="a 'word'")
 
 
@@ -73,6 +78,9 @@ def test_each_decision_comes_out_of_the_lake_as_it_went_in(settings: Settings, l
         decided(1, features=[0.1 + 0.2, None, -0.0, 5e-324], reasons=[REASON]),
         decided(2, device_id="d", key_id="k", state_age_s=1.5, reasons=[]),
         decided(3, fault="late", degraded=True, degraded_reason="it was late"),
+        decided(4, **FRAUD, propensity=0.9, pass_limit_cents=50_000),
+        decided(5, **PASSED, propensity=0.1),
+        decided(6, **FRAUD, pass_limit_cents=1),
     ]
     write(settings, given)
 
@@ -80,6 +88,23 @@ def test_each_decision_comes_out_of_the_lake_as_it_went_in(settings: Settings, l
 
     assert logged(lake) == given
     assert str(logged(lake)[0].features[2]) == "-0.0"
+
+
+def test_days_of_before_there_were_actions_are_read_with_those_made_since(
+    settings: Settings, lake: Lake
+) -> None:
+    new = {"action", "propensity", "pass_limit_cents"}
+    schema = pa.schema([field for field in PREDICTION_LOG.schema if field.name not in new])
+    before = dataclasses.replace(PREDICTION_LOG, schema=schema)
+    frame = pl.DataFrame([document(decided(1)), document(decided(2, **FRAUD))])
+    lake.replace_days(before, DAY, NEXT, frame.with_columns(event_date=pl.lit(DAY)))
+
+    assert logged(lake) == [decided(1), decided(2, **FRAUD)]
+    write(settings, [decided(3, NEXT, **FRAUD, propensity=0.9)])
+    make(["landed_events", "prediction_log"], NEXT, NEXT)
+
+    assert logged(lake) == [decided(1), decided(2, **FRAUD)]
+    assert [one.propensity for one in logged(lake, NEXT)] == [0.9]
 
 
 def test_a_decision_landed_twice_is_logged_once_and_a_rerun_changes_nothing(

@@ -46,6 +46,7 @@ def test_the_answer_is_the_models_on_the_vector_of_the_stored_state(
         "confidence": abs(probability - 0.5) * 2,
         "threshold": 0.4,
         "model_version": "1",
+        "action": "block" if probability > 0.4 else "allow",
         "degraded": False,
         "degraded_reason": None,
     }

@@ -32,6 +32,7 @@ PREDICTION = {
     "confidence": 0.9574,
     "threshold": 0.4,
     "model_version": "12",
+    "action": "allow",
     "degraded": False,
     "degraded_reason": None,
 }
@@ -44,6 +45,12 @@ _REASON = {
 _DEGRADED = {
     "degraded": True,
     "degraded_reason": "the online store did not answer in time; scored without history",
+}
+_BLOCKED = {
+    "fraud_probability": 0.8131,
+    "is_fraud": True,
+    "confidence": 0.6262,
+    "action": "block",
 }
 _REASONS = {
     "name": "reasons",
@@ -71,7 +78,8 @@ PREDICT = guarded(
         "summary": "Judge one transaction",
         "description": "Scores one transaction with the model that was deployed last. Without the "
         "online store it is scored on what the request says, and the answer has `degraded: true`. "
-        f"{_AGAIN}",
+        "Do what `action` says: with `serving.pass_share` some frauds are let pass at random, to "
+        f"learn what is blocked. {_AGAIN}",
         "parameters": [_REASONS],
         "requestBody": {
             "required": True,
@@ -88,6 +96,8 @@ PREDICT = guarded(
                 ref("Prediction"),
                 {
                     "decision": PREDICTION,
+                    "blocked": PREDICTION | _BLOCKED,
+                    "let_pass": PREDICTION | _BLOCKED | {"action": "allow"},
                     "with_reasons": PREDICTION | {"reasons": [_REASON]},
                     "degraded": PREDICTION | _DEGRADED,
                 },
