@@ -74,6 +74,15 @@ def test_a_model_that_is_in_service_no_more_is_not_sent():
     assert lines == ["risk.fraud_model_info:1|g|#model_version:2"]
 
 
+def test_a_moment_is_sent_as_how_long_ago_it_was():
+    registry = CollectorRegistry()
+    Gauge("fraud_gate_timestamp_seconds", "", registry=registry).set(time.time() - 3600)
+    (line,) = DogStatsD(Datadog(host="there")).lines(registry)
+    name, _, rest = line.partition(":")
+    assert name == "predictflow.fraud_gate_age_seconds"
+    assert 3600 <= float(rest.removesuffix("|g")) < 3660
+
+
 def test_each_timing_arrives_once_in_datagrams_of_one_frame(agent: StatsdAgent):
     settings = agent.settings(tags="env:test")
     lines = DogStatsD(settings, worker="1")
