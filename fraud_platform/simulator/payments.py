@@ -17,6 +17,7 @@ class Kind(IntEnum):
     SMALL_BURST = 2
     COMPROMISED_MERCHANT = 3
     LARGE_AMOUNT = 4
+    NIGHT_TAKEOVER = 5
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fraud_platform.simulator.frauds import large_amounts, small_bursts, stolen_
 from fraud_platform.simulator.legitimate import legitimate_payments
 from fraud_platform.simulator.payments import Kind, Payments, joined
 from fraud_platform.simulator.population import Population, draw_population
+from fraud_platform.simulator.shifts import night_takeovers, shifted
 
 _KINDS = pl.Series(
     [None if kind == Kind.LEGITIMATE else kind.name.lower() for kind in Kind], dtype=pl.String
@@ -43,9 +44,10 @@ def simulate(config: SimulatorConfig) -> Iterator[pl.DataFrame]:
 def _day_payments(config: SimulatorConfig, population: Population, day: date) -> Payments:
     """A day's payments by time; ties stay in the order in which they were drawn."""
     parts = [
-        legitimate_payments(config, population, day),
+        shifted(config, legitimate_payments(config, population, day), day),
         large_amounts(config, population, day),
         compromised_payments(config, population, day),
+        night_takeovers(config, population, day),
     ]
     for spells in (stolen_cards, small_bursts):
         before = spells(config, population, day - timedelta(days=1))

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     LARGE_AMOUNT = 5
     COMPROMISE = 6
     COMPROMISED_PAYMENTS = 7
+    NIGHT_TAKEOVER = 8
 
 
 def day_generator(seed: int, stream: Stream, day: date | int) -> np.random.Generator:
