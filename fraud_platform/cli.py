@@ -221,6 +221,23 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 
 @main.command()
+@click.option("--gather", is_flag=True, help="Gather the figures too, where no daemon does.")
+def exporter(gather: bool) -> None:
+    """Show Prometheus the platform's figures, until SIGTERM.
+
+    Days, tables, drift, quality, the live model and the gate, as the sensor platform_figures of
+    Dagster's daemon gathers them each minute. On a machine without a daemon, give --gather.
+
+    \b
+      predictflow exporter
+      predictflow exporter --gather
+    """
+    from fraud_platform.commands.exporter import run_exporter  # noqa: PLC0415
+
+    run_exporter(gather=gather)
+
+
+@main.command()
 @as_json
 def doctor(as_json: bool) -> None:
     """Say what is configured, what is reachable and what is stale; status 1 if something is wrong.

@@ -1,4 +1,4 @@
-"""A follower's figures on a port of its own, for Prometheus."""
+"""A process's figures on a port of its own, for Prometheus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, start_http_server
 
 from fraud_platform.errors import PredictFlowError
-from fraud_platform.settings import Ingest, Stream
+from fraud_platform.settings import Exporter, Ingest, Stream
 
 
 @contextmanager
-def metrics_served(registry: CollectorRegistry, settings: Ingest | Stream) -> Iterator[int]:
+def metrics_served(
+    registry: CollectorRegistry, settings: Exporter | Ingest | Stream
+) -> Iterator[int]:
     """Shows the figures on the section's host and port while the block runs; gives the port.
 
     Raises PredictFlowError, naming the setting, where the port can't be had.
@@ -22,7 +24,7 @@ def metrics_served(registry: CollectorRegistry, settings: Ingest | Stream) -> It
         section = type(settings).__name__.lower()
         raise PredictFlowError(
             f"setting {section}.metrics_port: can't listen on {host}:{port} ({error}); "
-            "another follower may, so set another port, or 0 for a free one"
+            "another process may, so set another port, or 0 for a free one"
         ) from error
     try:
         yield server.server_port

@@ -8,7 +8,7 @@ from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import Secret
 from fraud_platform.settings.datadog import Datadog
 from fraud_platform.settings.loading import SettingsError, load_settings
-from fraud_platform.settings.monitoring import Drift, QualityFloors
+from fraud_platform.settings.monitoring import Drift, Exporter, QualityFloors
 from fraud_platform.settings.sections import (
     Ingest,
     Kafka,
@@ -27,6 +27,7 @@ __all__ = [
     "Alerts",
     "Datadog",
     "Drift",
+    "Exporter",
     "Gate",
     "Ingest",
     "Kafka",

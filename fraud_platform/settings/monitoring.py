@@ -67,3 +67,13 @@ class QualityFloors(Section, frozen=True):
     """Least share of the frauds that were called fraud; 0 asks for nothing."""
     min_frauds: Positive = 20
     """Days with fewer labelled frauds are held against no floor."""
+
+
+class Exporter(Section, frozen=True):
+    """`predictflow exporter`, which shows Prometheus the platform's figures."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9110
+    """Where it shows them; 0 takes a free port."""
+    gather_seconds: Positive = 60
+    """How often it gathers them, where it is told to by `--gather`."""

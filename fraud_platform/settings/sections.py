@@ -9,7 +9,7 @@ from msgspec import Meta
 from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
 from fraud_platform.settings.datadog import Datadog
-from fraud_platform.settings.monitoring import Drift, QualityFloors
+from fraud_platform.settings.monitoring import Drift, Exporter, QualityFloors
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
@@ -163,6 +163,7 @@ class Settings(Section, frozen=True):
     online: Online = Online()
     serving: Serving = Serving()
     alerts: Alerts = Alerts()
+    exporter: Exporter = Exporter()
     datadog: Datadog = Datadog()
 
     @property

@@ -28,12 +28,21 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
-    for command in ("demo", "ingest", "simulate", "materialize", "serve", "doctor", "quarantine"):
+    for command in (
+        "demo",
+        "ingest",
+        "simulate",
+        "materialize",
+        "serve",
+        "doctor",
+        "quarantine",
+        "exporter",
+    ):
         assert command in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "ingest", "simulate", "materialize", "serve", "doctor", "quarantine"]
+    "command", ["demo", "ingest", "simulate", "materialize", "serve", "doctor", "exporter"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = predictflow(command, "--help")
