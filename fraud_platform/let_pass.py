@@ -3,7 +3,7 @@
 Nobody learns whether a blocked payment would have been a fraud, so on what was allowed alone recall
 and precision are wrong. Those let pass stand for all: each counts the inverse of its propensity,
 the probability of what was done (Horvitz, Thompson, A Generalization of Sampling Without
-Replacement from a Finite Universe, JASA 47, 1952). `modelling.propensity` weighs by it.
+Replacement from a Finite Universe, JASA 47, 1952). `propensity` weighs by it.
 """
 
 import hmac
