@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 # Before Feast, see below.
 import prometheus_client  # noqa: E402, F401
 
+from fraud_platform_tests.followers import Follower  # noqa: E402 - reads the settings
 from fraud_platform_tests.kafka_broker import (  # noqa: E402 - reads the settings
     OwnBrokers,
     Topics,
@@ -64,6 +65,16 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of this test's settings."""
     monkeypatch.setenv("PREDICTFLOW_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_followers_left() -> Iterator[None]:
+    """Ends the processes that a failed test didn't come to end."""
+    yield
+    while Follower.started:
+        follower = Follower.started.pop()
+        if follower.process.poll() is None:
+            follower.kill()
 
 
 # What libraries deprecate of each other; each line goes when its library has moved on. As marks,

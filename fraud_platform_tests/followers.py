@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 from msgspec.structs import replace
@@ -28,6 +28,9 @@ DEADLINE = 60.0
 class Follower:
     """A `predictflow` command with the test's settings; ended by its own process id."""
 
+    started: ClassVar[list["Follower"]] = []
+    """Those of the test that runs; what a failed one left is ended after it."""
+
     def __init__(self, *arguments: str, log: Path, **environ: str) -> None:
         self.log = log
         self._said = log.with_suffix(".said")
@@ -45,6 +48,8 @@ class Follower:
             self.process = subprocess.Popen(
                 command, env=os.environ | told | environ, stdout=out, stderr=err
             )
+
+        self.started.append(self)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

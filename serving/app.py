@@ -88,6 +88,7 @@ def _running(own: Path | None) -> Callable[[Litestar], AbstractAsyncContextManag
         service.keys.start()
         service.recording.start()
         service.log_hash.say()
+        service.store.start()
         await service.store.read("", "")  # so that the first request finds it open
         measuring = asyncio.create_task(_measure(service), name="measure")
         try:

@@ -30,6 +30,7 @@ from serving.store_fault import (
     StoreFaultError,
 )
 from serving.store_metrics import StoreMetrics
+from serving.stream_freshness import StreamFreshness
 
 logger = logging.getLogger("predictflow.serving")
 
@@ -38,18 +39,24 @@ _QUIET_S = 5.0
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What the store says of a user and a merchant; empty with a fault where it says nothing."""
+    """What the store says of a user and a merchant; empty with a fault where it says nothing.
+
+    With the fault `stale` it is what the store says, and lacks what was paid most recently.
+    """
 
     context: Context
     fault: FaultKind | None = None
     as_of_us: int | None = None
-    """Up to when the view that is the furthest behind is complete, in microseconds UTC; None with a
-    fault, and in a store without rows."""
+    """Up to when the view that is the furthest behind is complete, in microseconds UTC; None with
+    another fault, and in a store without rows."""
 
     @property
     def reason(self) -> str | None:
         """The fault in words for the caller, without a path."""
-        return None if self.fault is None else f"{FAULT_TEXTS[self.fault]}; scored without history"
+        if self.fault is None:
+            return None
+        scored = "the latest payments" if self.fault == "stale" else "history"
+        return f"{FAULT_TEXTS[self.fault]}; scored without {scored}"
 
     @property
     def state_age_s(self) -> float | None:
@@ -76,8 +83,13 @@ class OnlineStore:
         self._reader = _reader(settings, deadline_s)
         self._decode = value_decoder()
         self._breaker = Breaker(self._answers, self._breaker_changed)
+        self._stream = StreamFreshness(settings.online, self._reader, metrics)
         self._known_fault: FaultKind | None = None
         self._quiet_until = 0.0
+
+    def start(self) -> None:
+        """Begins to watch how far the stream was read, where one is."""
+        self._stream.start()
 
     @property
     def breaker(self) -> BreakerState:
@@ -104,6 +116,7 @@ class OnlineStore:
 
     async def close(self) -> None:
         """Gives connections and threads back as they come free."""
+        self._stream.stop()
         await self._breaker.close()
         await self._reader.close()
 
@@ -124,7 +137,7 @@ class OnlineStore:
                 self._breaker.answered()
             return self._fault(error.kind, str(error))
         self._breaker.answered()
-        self._log_change(None, "")
+        self._log_change("stale" if self._stream.is_stale() else None, "")
         return fetched
 
     def _decoded(self, row: StoredValues, as_of_us: int | None) -> Reading:
@@ -133,7 +146,7 @@ class OnlineStore:
         except ValueError as error:
             self._log_change("unreadable", f"{type(error).__name__}: {error}")
             return Reading(NOTHING_KNOWN, "unreadable")
-        return Reading(context, None, as_of_us)
+        return Reading(context, "stale" if self._stream.is_stale() else None, as_of_us)
 
     def _fault(self, kind: FaultKind, cause: str) -> FaultKind:
         self._log_change(kind, cause)

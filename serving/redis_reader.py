@@ -1,11 +1,13 @@
 """Requests' states from Redis or Valkey: one round trip, for one request or a batch of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import batched
 
 from fraud_platform.features.state import VIEWS
 from fraud_platform.online.address import MARKERS, redis_address
 from fraud_platform.online.feast_format import redis_fields, redis_key
+from fraud_platform.online.read_until import read_until_us
 from fraud_platform.settings import Online
 from serving.breathing import Breathing
 from serving.deadline import Deadline
@@ -32,6 +34,8 @@ _AGED = [VIEWS.index(view) for view in AGED]
 # Last: whoever flushed the store before the rows were read has taken this away too.
 _MARKERS = command(b"HMGET", MARKERS.encode(), *(name.encode() for name in _NAMES))
 
+_ALL_MARKERS = command(b"HGETALL", MARKERS.encode())
+
 
 class RedisReader:
     """The `Reader` of a Redis server."""
@@ -51,20 +55,14 @@ class RedisReader:
             raise BusyError
         self._under_way[batch] += 1
         try:
-            async with Deadline(deadline_s):
-                commands = []
-                for ids in asked:
-                    commands.append(_commands(ids))
-                    await breathe()
-                packed = b"".join([*commands, _MARKERS])
-                found = await self._links[batch].ask(packed, len(asked) * len(_PACKED) + 1)
-        except TimeoutError:
-            raise
-        except RefusedCommandError as error:
-            raise StoreFaultError("unreadable", f"refused: {error}") from error
-        except (OSError, UnicodeError, ValueError) as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise StoreFaultError("missing", cause, unreachable=True) from error
+            with _telling():
+                async with Deadline(deadline_s):
+                    commands = []
+                    for ids in asked:
+                        commands.append(_commands(ids))
+                        await breathe()
+                    packed = b"".join([*commands, _MARKERS])
+                    found = await self._links[batch].ask(packed, len(asked) * len(_PACKED) + 1)
         finally:
             self._under_way[batch] -= 1
         markers = found.pop()
@@ -77,10 +75,32 @@ class RedisReader:
             await breathe()
         return Fetched(rows, self._oldest.of([markers[i].decode() for i in _AGED]))
 
+    async def read_until_us(self, deadline_s: float) -> int | None:
+        """As `Reader.read_until_us`."""
+        with _telling():
+            async with Deadline(deadline_s):
+                (found,) = await self._links[False].ask(_ALL_MARKERS, 1)
+            names = [part.decode() for part in found]
+            return read_until_us(dict(zip(names[::2], names[1::2], strict=True)))
+
     async def close(self) -> None:
         """Closes the connections."""
         for link in self._links.values():
             link.close()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Turns what the connection raises into what is wrong with the store; a deadline is none."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except RefusedCommandError as error:
+        raise StoreFaultError("unreadable", f"refused: {error}") from error
+    except (OSError, UnicodeError, ValueError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise StoreFaultError("missing", cause, unreachable=True) from error
 
 
 def _commands(ids: Asked) -> bytes:

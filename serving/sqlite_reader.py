@@ -2,14 +2,16 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import batched
 from pathlib import Path
 
 from fraud_platform.features.state import View
 from fraud_platform.online.feast_format import entity_key
-from fraud_platform.online.sqlite_store import MARKERS
+from fraud_platform.online.read_until import read_until_us
+from fraud_platform.online.sqlite_store import MARKERS, STREAM_MARKERS
 from serving.off_loop import OffLoop
 from serving.store_fault import (
     AGED,
@@ -67,6 +69,10 @@ class SqliteReader:
         """As `Reader.fetch`."""
         return await self._threads.run(lambda connection: connection.fetch(asked), deadline_s)
 
+    async def read_until_us(self, deadline_s: float) -> int | None:
+        """As `Reader.read_until_us`."""
+        return await self._threads.run(lambda connection: connection.read_until_us(), deadline_s)
+
     async def close(self) -> None:
         """Ends the threads as they come free."""
         self._threads.close()
@@ -86,7 +92,7 @@ class _Connection:
     def fetch(self, asked: Sequence[Asked]) -> Fetched:
         rows: list[Sequence[bytes | None]] = []
         written, as_of = 0, [None] * len(AGED)
-        try:
+        with self._telling():
             for some in batched(asked, _AT_ONCE):
                 # The last ones are made up to the number that the query is there for already.
                 padded = [*some, *[some[-1]] * (_AT_ONCE - len(some) if len(asked) > 1 else 0)]
@@ -99,6 +105,25 @@ class _Connection:
                 written, as_of = found[0], found[1 : 1 + len(AGED)]
                 rows += list(batched(found[1 + len(AGED) :], _VALUES))[: len(some)]
             oldest = self._oldest.of(as_of)
+        if written < len(STORED_VIEWS):
+            missing = len(STORED_VIEWS) - written
+            raise StoreFaultError("missing", f"{missing} views are not written yet")
+        return Fetched(rows, oldest)
+
+    def read_until_us(self) -> int | None:
+        with self._telling():
+            return read_until_us(dict(self._connected().execute(STREAM_MARKERS).fetchall()))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turns what SQLite raises into what is wrong with the store."""
+        try:
+            yield
         except FileNotFoundError as error:
             self.close()
             raise StoreFaultError("missing", str(error)) from error
@@ -108,15 +133,6 @@ class _Connection:
             kind = _kind(error)
             cause = f"{type(error).__name__}: {error}"
             raise StoreFaultError(kind, cause, unreachable=kind == "locked") from error
-        if written < len(STORED_VIEWS):
-            missing = len(STORED_VIEWS) - written
-            raise StoreFaultError("missing", f"{missing} views are not written yet")
-        return Fetched(rows, oldest)
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def _connected(self) -> sqlite3.Connection:
         now = time.monotonic()

@@ -8,7 +8,7 @@ from fraud_platform.clock import to_us
 from fraud_platform.features.state import VIEWS, State
 from fraud_platform.online.store import by_entity
 
-FaultKind = Literal["missing", "locked", "unreadable", "late", "busy", "open"]
+FaultKind = Literal["missing", "locked", "unreadable", "late", "busy", "open", "stale"]
 
 FAULT_TEXTS: dict[FaultKind, str] = {
     "missing": "the online store is not there",
@@ -17,6 +17,7 @@ FAULT_TEXTS: dict[FaultKind, str] = {
     "late": "the online store did not answer in time",
     "busy": "all readers of the online store are held up",
     "open": "the online store did not answer several times in a row and is not asked just now",
+    "stale": "the stream of payments is behind",
 }
 
 Context = dict[str, State]
@@ -71,6 +72,13 @@ class Reader(Protocol):
 
         Raises TimeoutError at the deadline, BusyError where too many wait already, and
         StoreFaultError for everything else.
+        """
+        ...
+
+    async def read_until_us(self, deadline_s: float) -> int | None:
+        """Up to when the stream of payments was read, in microseconds UTC; None where it never was.
+
+        Raises what `fetch` raises.
         """
         ...
 

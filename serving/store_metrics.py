@@ -31,6 +31,18 @@ class StoreMetrics:
             "closed": changes.labels("closed"),
         }
 
+        self._read_age = Gauge(
+            "fraud_stream_read_age_seconds",
+            "How long ago the workers that keep recent events had read all of the stream; 0 where "
+            "none is to",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    def stream_read(self, age_s: float) -> None:
+        """Notes how long ago the stream was read to its end."""
+        self._read_age.set(age_s)
+
     def breaker(self, state: BreakerState) -> None:
         """Notes that the breaker opened or closed."""
         self._open.set(state == "open")

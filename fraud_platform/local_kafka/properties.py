@@ -1,17 +1,32 @@
 """The server.properties of a broker that is alone on its machine's loopback."""
 
+import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 HOST = "127.0.0.1"
+_FIRST = 10_000
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A loopback port that nobody has at this moment.
+
+    It is below those that the kernel gives to connections that go out: one of theirs could be taken
+    before its server listens, or while it is started again.
+    """
+    while True:
+        port = _FIRST + secrets.randbelow(_outgoing() - _FIRST) if _outgoing() > _FIRST else 0
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return probe.getsockname()[1]
+
+
+def _outgoing() -> int:
+    """The first port for connections that go out; Linux says which, others begin higher up."""
+    said = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    return int(said.read_text().split()[0]) if said.exists() else 49_152
 
 
 def server_properties(

@@ -23,6 +23,7 @@ from fraud_platform.online.feast_format import (
     timestamp_value,
     value_decoder,
 )
+from fraud_platform.online.read_until import markers_of, read_until_us
 from fraud_platform.online.rows import check_rows, decoded_states, row_encoder
 from fraud_platform.online.store import Progress, by_entity, check_one_entity
 from fraud_platform.settings import Online
@@ -98,6 +99,17 @@ class RedisStore(AbstractContextManager["RedisStore"]):
         with self._telling(f"reading {view.name}"):
             found: Any = self._client.hget(MARKERS, view.name)
         return datetime.fromisoformat(found.decode()) if found else None
+
+    def mark_read(self, partitions: int, until_us: Mapping[int, int]) -> None:
+        """As `OnlineStore.mark_read`."""
+        with self._telling("noting how far the stream was read"):
+            self._client.hset(MARKERS, mapping=dict(markers_of(partitions, until_us)))
+
+    def read_until_us(self) -> int | None:
+        """As `OnlineStore.read_until_us`."""
+        with self._telling("reading how far the stream was read"):
+            found: Any = self._client.hgetall(MARKERS)
+        return read_until_us({name.decode(): value.decode() for name, value in found.items()})
 
     def evicts(self) -> str | None:
         """As `OnlineStore.evicts`."""

@@ -17,11 +17,15 @@ from fraud_platform.clock import to_us
 from fraud_platform.errors import PredictFlowError, UnavailableError
 from fraud_platform.features.state import PROJECT, State, View
 from fraud_platform.online.feast_format import entity_key, value_decoder
+from fraud_platform.online.read_until import PARTITIONS, markers_of, read_until_us
 from fraud_platform.online.rows import check_rows, decoded_states, row_encoder
 from fraud_platform.online.store import Progress, by_entity, check_one_entity
 
 MARKERS = f"{PROJECT}__written"
 """The table that says which views are there, and as of when; Feast does not know it."""
+
+STREAM_MARKERS = f"SELECT view, as_of FROM \"{MARKERS}\" WHERE view LIKE '{PARTITIONS}%'"  # noqa: S608 - names of ours
+"""The query for how far the stream was read."""
 
 BATCH = 10_000
 """Rows in one transaction; smaller ones spend their time on commits."""
@@ -114,6 +118,23 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     def is_there(self, view: View) -> bool:
         """Whether the view was written whole, if only to say that nobody has a row."""
         return self._marker(view) is not None
+
+    def mark_read(self, partitions: int, until_us: Mapping[int, int]) -> None:
+        """As `OnlineStore.mark_read`."""
+        query = f'INSERT OR REPLACE INTO "{MARKERS}" VALUES (?, ?)'  # noqa: S608 - a name of ours
+        with self._open("noting how far the stream was read", "rw") as connection:
+            connection.execute("PRAGMA synchronous = NORMAL")  # as in _make_tables
+            with _transaction(connection):
+                connection.executemany(query, list(markers_of(partitions, until_us).items()))
+
+    def read_until_us(self) -> int | None:
+        """As `OnlineStore.read_until_us`."""
+        if not self._path.exists():
+            return None
+        with self._open("reading how far the stream was read") as connection:
+            if MARKERS not in _tables(connection):
+                return None
+            return read_until_us(dict(connection.execute(STREAM_MARKERS)))
 
     def evicts(self) -> None:
         """A file is full when the disk is, and a write then fails."""

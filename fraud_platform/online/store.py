@@ -57,6 +57,17 @@ class OnlineStore(Protocol):
         """The `as_of` of the last whole write with rows; None where the store was lost since."""
         ...
 
+    def mark_read(self, partitions: int, until_us: Mapping[int, int]) -> None:
+        """Notes up to when some of the stream's `partitions` were read, in microseconds UTC.
+
+        Raises UnavailableError too where nothing was ever written to the store.
+        """
+        ...
+
+    def read_until_us(self) -> int | None:
+        """Up to when the whole stream was read, in microseconds UTC; None where none was."""
+        ...
+
     def evicts(self) -> str | None:
         """The policy by which the store drops rows when it is full; None where it refuses writes.
 

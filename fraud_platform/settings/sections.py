@@ -126,6 +126,9 @@ class Online(Section, frozen=True):
     recent_by: Literal["online_features", "stream", "serving"] = "online_features"
     """Who writes users' recent events: the daily asset, workers of `predictflow stream`, or beside
     the asset the service itself, which then records what it scored (SQLite only)."""
+    stale_seconds: NotNegative = 60
+    """With recent_by = "stream": how long ago its workers may have read the topic's end last,
+    before answers are flagged as degraded; 0 flags none."""
     registry_url: Secret = Secret()
     """SQLAlchemy URL of Feast's registry, where several machines write; else a file in data_dir."""
 

@@ -22,6 +22,7 @@ log = logging.getLogger("predictflow.stream")
 
 SESSION_MS = 6_000  # after so long without a sign a member's partitions go to others
 COMMIT_MS = 5_000
+ENDS_MS = 1_000
 PROOF_SECONDS = (
     1.0  # how long an accepted commit proves that we are a member: well under SESSION_MS
 )
@@ -49,6 +50,7 @@ class Member:
         self._next: dict[TopicPartition, int] = {}
         self._settled: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
+        self._stamps_ms: dict[TopicPartition, int] = {}  # of the last records that were settled
         self.unplaced: set[TopicPartition] = set()
         self._proven = -PROOF_SECONDS
         self._heard = _Heard(consumer)
@@ -83,7 +85,7 @@ class Member:
             self.pending = [
                 one for one in self.pending if TopicPartition(one.topic, one.partition) not in gone
             ]
-            for kept in (self._next, self._settled, self._ends):
+            for kept in (self._next, self._settled, self._ends, self._stamps_ms):
                 for at in gone:
                     kept.pop(at, None)
             self.assignments += bool(came)
@@ -145,6 +147,8 @@ class Member:
 
     def settle(self) -> bool:
         """Commits what was polled, as it is written now; False where the group refuses us."""
+        for one in self.pending:
+            self._stamps_ms[TopicPartition(one.topic, one.partition)] = one.timestamp
         self.pending = []
         self._settled |= self._next
         return self._commit()
@@ -159,6 +163,24 @@ class Member:
             return False
         self._proven = asked
         return True
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the topic has, ours and others'."""
+        return len(self.consumer.partitions_for_topic(self._topic) or ())
+
+    def read_until_us(self) -> dict[int, int]:
+        """Up to when each partition of ours is settled, in microseconds UTC: to this moment where
+        nothing waits, else to its last settled record; without those of which nothing is known.
+
+        Raises KafkaTimeoutError where Kafka doesn't say within a second what waits.
+        """
+        asked_us = time.time_ns() // 1000
+        asked = list(self._settled)
+        ends = self.consumer.end_offsets(asked, timeout_ms=ENDS_MS)  # pyright: ignore[reportCallIssue] - the stubs are of an older one
+        stamps = {at: self._stamps_ms[at] * 1000 for at in self._settled if at in self._stamps_ms}
+        read = {at: asked_us for at, settled in self._settled.items() if settled >= ends[at]}
+        return {at.partition: us for at, us in (stamps | read).items()}
 
     @property
     def caught_up(self) -> bool:

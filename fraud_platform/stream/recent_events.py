@@ -56,6 +56,10 @@ class RecentEvents:
         """When the whole view was written last; None where it never was, or was lost since."""
         return self._store.written_as_of(self.view)
 
+    def mark_read(self, partitions: int, until_us: Mapping[int, int]) -> None:
+        """As `OnlineStore.mark_read`."""
+        self._store.mark_read(partitions, until_us)
+
     def changes(self, payments: Sequence[Payment]) -> Changes:
         """What payments, in any order, change of the rows as they are now; one round trip."""
         by_user: defaultdict[str, list[Payment]] = defaultdict(list)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from threading import Event
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from fraud_platform.clock import HOUR_US
 from fraud_platform.errors import PredictFlowError, UnavailableError
@@ -24,6 +24,9 @@ log = logging.getLogger("predictflow.stream")
 POLL_SECONDS = 0.25
 FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 LOOK_SECONDS = 5.0
+SAY_SECONDS = 1.0
+"""How often the store is told how far the topic was read; after a question that Kafka left
+unanswered it is LOOK_SECONDS."""
 WARM_UP_MS = (RECENT_US + 24 * HOUR_US) // 1000
 """How far back a new group begins: the kept events, and the day that the first of them looks at."""
 MARGIN_MS = HOUR_US // 1000
@@ -84,7 +87,7 @@ class _Worker:
         self.done = Streamed()
         self._as_of: datetime | None = None
         self._begins = False
-        self._look_at = self._retry_at = self._delay = 0.0
+        self._look_at = self._retry_at = self._say_at = self._delay = 0.0
         self._away_since_ms: int | None = None
 
     @property
@@ -125,6 +128,8 @@ class _Worker:
         self.done.rereads += again
         if self._member.pending:
             self._write()
+        if time.monotonic() >= self._say_at and self._as_of is not None:
+            self._say_how_far()
         self._delay = 0.0
 
     def _write(self) -> None:
@@ -148,6 +153,17 @@ class _Worker:
         self.done.skipped += skipped
         if not self._member.settle():
             log.info("the group gave our partitions away; what was written is read again")
+
+    def _say_how_far(self) -> None:
+        """Notes in the store up to when the topic was read, so that readers know what they miss."""
+        self._say_at = time.monotonic() + LOOK_SECONDS
+        try:
+            until_us = self._member.read_until_us()
+        except KafkaTimeoutError:  # what was noted last grows old, which says it
+            return
+        if until_us:
+            self._recent.mark_read(self._member.partitions, until_us)
+        self._say_at = time.monotonic() + SAY_SECONDS
 
     def _look(self) -> bool:
         """Whether the view is as we know it; else sees to what follows from that.
