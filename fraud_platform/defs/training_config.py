@@ -19,6 +19,9 @@ class TrainingConfig(dg.Config):
         _set.validation_days, description="Days for trees, calibration and threshold; 0: none."
     )
     test_days: int = Field(_set.test_days, description="Last days, which are reported.")
+    split: str = Field(
+        _set.split, description="`time`, or `random`: validation rows of the fit days."
+    )
     trees: int = Field(_set.trees, description="Most trees.")
     depth: int = Field(_set.depth, description="Depth of a tree.")
     learning_rate: float = Field(_set.learning_rate, description="Weight of a tree, 0 to 1.")

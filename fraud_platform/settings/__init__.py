@@ -9,6 +9,7 @@ from fraud_platform.settings.base import Secret
 from fraud_platform.settings.datadog import Datadog
 from fraud_platform.settings.loading import SettingsError, load_settings
 from fraud_platform.settings.monitoring import Drift, Exporter, QualityFloors
+from fraud_platform.settings.retrain import Retrain
 from fraud_platform.settings.sections import (
     Ingest,
     Kafka,
@@ -36,6 +37,7 @@ __all__ = [
     "Online",
     "Quality",
     "QualityFloors",
+    "Retrain",
     "Secret",
     "Serving",
     "Settings",

@@ -10,6 +10,7 @@ from fraud_platform.settings.alerts import Alerts
 from fraud_platform.settings.base import NotNegative, Positive, Secret, Section
 from fraud_platform.settings.datadog import Datadog
 from fraud_platform.settings.monitoring import Drift, Exporter, QualityFloors
+from fraud_platform.settings.retrain import Retrain
 from fraud_platform.settings.serving import Serving
 from fraud_platform.settings.training import Gate, Training
 
@@ -162,6 +163,7 @@ class Settings(Section, frozen=True):
     training: Training = Training()
     gate: Gate = Gate()
     drift: Drift = Drift()
+    retrain: Retrain = Retrain()
     quality_floors: QualityFloors = QualityFloors()
     online: Online = Online()
     serving: Serving = Serving()

@@ -118,6 +118,7 @@ JOBS = {
     "maintenance": {"table_maintenance"},
     "late_transactions": {"raw_transactions"},
     "online_labels_job": {"online_labels"},
+    "retrain": {"fraud_model", "evaluation_report", "deployed_model"},
     "what_follows": {
         "daily_tiles",
         "transaction_habits",
@@ -139,6 +140,8 @@ SCHEDULES = {
 # The jobs that it asks for, and how many seconds are between its ticks.
 SENSORS = {
     "late_transactions": ({"late_transactions", "what_follows"}, 30),
+    "retrain_on_drift": ({"retrain"}, 60),
+    "retrain_on_quality": ({"retrain"}, 60),
     "failed_runs": (set(), 30),
     "waiting_alerts": (set(), 60),
     "platform_figures": (set(), 60),
@@ -314,7 +317,14 @@ def test_the_steps_of_a_run_share_one_process() -> None:
     assert executors == {"in_process"}
 
 
-def test_one_setting_has_the_sensors_that_alert_run_from_the_start() -> None:
+@pytest.mark.parametrize(
+    ("setting", "sensors"),
+    [
+        ("PREDICTFLOW_ALERTS_ON", {"failed_runs", "waiting_alerts"}),
+        ("PREDICTFLOW_RETRAIN_ON", {"retrain_on_drift", "retrain_on_quality"}),
+    ],
+)
+def test_one_setting_has_sensors_run_from_the_start(setting: str, sensors: set[str]) -> None:
     program = (
         "from fraud_platform.definitions import defs\n"
         "for one in defs().get_repository_def().sensor_defs:\n"
@@ -323,17 +333,15 @@ def test_one_setting_has_the_sensors_that_alert_run_from_the_start() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"PREDICTFLOW_ALERTS_ON": "true"},
+        env=os.environ | {setting: "true"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert dict(line.split() for line in done.stdout.splitlines()) == {
-        "late_transactions": "STOPPED",
-        "failed_runs": "RUNNING",
-        "waiting_alerts": "RUNNING",
-        "platform_figures": "RUNNING",
-    }
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert found.keys() == SENSORS.keys()
+    running = {name for name, status in found.items() if status == "RUNNING"}
+    assert running == {*sensors, "platform_figures"}
 
 
 def test_loading_the_definitions_imports_no_library_that_only_runs_need() -> None:
