@@ -18,6 +18,7 @@ from fraud_platform.cli_models import models
 from fraud_platform.cli_online import online, parity
 from fraud_platform.cli_options import DAY, POSITIVE, as_json
 from fraud_platform.cli_quarantine import quarantine
+from fraud_platform.cli_status import status
 from fraud_platform.errors import PredictFlowError
 
 
@@ -71,6 +72,7 @@ main.add_command(keys)
 main.add_command(backtest)
 main.add_command(decisions)
 main.add_command(alerts)
+main.add_command(status)
 
 
 @main.command()
