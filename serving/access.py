@@ -1,5 +1,7 @@
 """What stands before every request: its key, its rate, and the headers of every answer."""
 
+import base64
+import binascii
 import logging
 import time
 from http import HTTPStatus
@@ -27,6 +29,9 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """On every answer; a handler that sets one of them itself has its own way."""
+
+PAGE = "/status"
+"""What people look at in a browser, which sends a key only as the password of HTTP Basic."""
 
 WRONG_KEYS = 20
 """Wrong keys that an address may send at once, and then one more each WRONG_KEY_S seconds."""
@@ -189,13 +194,36 @@ def _rate_headers(key: KeyInfo, spent: Spent) -> tuple[tuple[bytes, bytes], tupl
     return (b"ratelimit-policy", key.policy), (b"ratelimit", left)
 
 
+def is_page(path: str) -> bool:
+    """Whether a browser shows this path for who has an admin key, and so asks for it by itself."""
+    return path.rstrip("/") == PAGE
+
+
 def _given(scope: Scope) -> bytes | None:
-    """The key in `X-API-Key` or `Authorization: Bearer`, None where there is neither."""
-    bearer = None
+    """The key in `X-API-Key` or `Authorization: Bearer`, None where there is neither.
+
+    For the page also the password of `Authorization: Basic`. A browser that sent it there sends it
+    along to all other paths, where it is nothing.
+    """
+    found = None
     for name, value in scope["headers"]:
         if name == b"x-api-key":
             return value
         if name == b"authorization":
             kind, _, key = value.partition(b" ")
-            bearer = key.strip() if kind.lower() == b"bearer" else b""
-    return bearer
+            match kind.lower():
+                case b"bearer":
+                    found = key.strip()
+                case b"basic":
+                    found = _password(key) if is_page(scope["path"]) else None
+                case _:
+                    found = b""
+    return found
+
+
+def _password(credentials: bytes) -> bytes:
+    """The password of a user's name and password (RFC 7617); empty where they are none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""

@@ -22,6 +22,7 @@ from serving.predict import predict
 from serving.problems import BODY_LIMIT, ProblemError, on_fault, on_http_exception, on_problem
 from serving.request_log import RequestLog
 from serving.service import Service, assemble, service_of
+from serving.status_page.handler import status
 
 
 def create_app(
@@ -40,7 +41,7 @@ def create_app(
     shared = runtime or Path(tempfile.mkdtemp(prefix="predictflow-"))
     service = assemble(settings, feature_deadline_s, shared, worker)
     app = Litestar(
-        route_handlers=[predict, predict_batch, live, ready, models, metrics, *PAGES],
+        route_handlers=[predict, predict_batch, live, ready, models, metrics, status, *PAGES],
         state=State({"service": service}, deep_copy=False),
         lifespan=[_running(own=shared if runtime is None else None)],
         exception_handlers={
@@ -70,6 +71,7 @@ def create_app(
 async def _measure(service: Service) -> None:
     while True:
         service.metrics.worker.measure()
+        service.minutes.add()
         await asyncio.sleep(MEASURE_S)
 
 
@@ -96,6 +98,9 @@ def _running(own: Path | None) -> Callable[[Litestar], AbstractAsyncContextManag
         finally:
             service.mirror.stop()
             measuring.cancel()
+            service.minutes.add()
+            service.minutes.close()
+            service.figures.close()
             await service.champion.stop()
             await service.shadow.stop()
             await service.keys.stop()

@@ -13,12 +13,13 @@ from litestar.exceptions import NotFoundException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from fraud_platform import keys
-from serving.access import Login
+from serving.access import Login, is_page
 from serving.key_ring import Fault
 from serving.problems import ProblemError
 from serving.service import service_of
 
 _REALM = 'Bearer realm="predictflow"'
+_FOR_BROWSERS = 'Basic realm="predictflow", charset="UTF-8"'
 _DETAILS: dict[Fault, str] = {
     "missing": "Send an API key in the header Authorization: Bearer KEY, or X-API-Key: KEY",
     "unknown": "The key that was sent is not known",
@@ -59,7 +60,7 @@ def _check(scope: Scope, needed: keys.Scope) -> None:
     elif login.fault is not None:
         if login.fault == "missing":
             service.metrics.access.refused("missing")
-        raise _unauthorized(login.fault)
+        raise _unauthorized(login.fault, by_browser=is_page(scope["path"]))
 
 
 def is_known(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
@@ -68,8 +69,10 @@ def is_known(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     return login.fault is None
 
 
-def _unauthorized(fault: Fault) -> ProblemError:
+def _unauthorized(fault: Fault, *, by_browser: bool) -> ProblemError:
     said = _REALM if fault == "missing" else f'{_REALM}, error="invalid_token"'
+    if by_browser:
+        said = f"{_FOR_BROWSERS}, {said}"  # first, as browsers look no further
     return ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "no-valid-key",

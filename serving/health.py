@@ -11,7 +11,7 @@ from serving.breaker import BreakerState
 from serving.exposition import exposition
 from serving.guards import is_known, needs
 from serving.read import READ
-from serving.service import service_of
+from serving.service import Service, service_of
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -49,7 +49,15 @@ async def ready(request: Request[Any, Any, Any]) -> Response[Ready]:
 
     A decision log that can't be written is 503 too where decisions have to be logged.
     """
-    service = service_of(request.app)
+    answer = await readiness(service_of(request.app))
+    status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    if not is_known(request):
+        answer = Ready(ready=answer.ready)
+    return Response(answer, status_code=status)
+
+
+async def readiness(service: Service) -> Ready:
+    """Whether the service can decide, and with what."""
     model, refusal = service.champion.live, service.champion.refusal
     reading = await service.store.read("", "")
     reasons = (
@@ -68,7 +76,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[Ready]:
     service.metrics.read(reading.state_age_s)
     if service.recording.fault is not None:
         reasons.append("what is scored cannot be recorded just now; the log says why")
-    answer = Ready(
+    return Ready(
         ready=decides,
         reasons=reasons,
         model_version=None if model is None else model.manifest.model_version,
@@ -78,10 +86,6 @@ async def ready(request: Request[Any, Any, Any]) -> Response[Ready]:
         online_store_breaker=service.store.breaker,
         decision_log=log.reason or ("off" if log.mode == "off" else "ok"),
     )
-    if not is_known(request):
-        answer = Ready(ready=answer.ready)
-    status = HTTPStatus.OK if decides else HTTPStatus.SERVICE_UNAVAILABLE
-    return Response(answer, status_code=status)
 
 
 @route(

@@ -6,20 +6,23 @@ and gauges need a `multiprocess_mode`, one of the `live` ones if it goes with it
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.samples import Sample
 
 from serving.answer_metrics import DecisionLogMetrics, RepeatMetrics
 from serving.exposition import WorkerMetrics, shared_directory
 from serving.key_ring import Fault
 from serving.messages import Prediction
+from serving.minutes import Counted
 from serving.model_metrics import BundleMetrics, ComparisonMetrics, MirrorMetrics
 from serving.store_metrics import RecordingMetrics, StoreMetrics
 
 _LATENCY, _BATCH_LATENCY = "fraud_prediction_latency_seconds", "fraud_batch_latency_seconds"
-_LATENCY_S = (
+LATENCY_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03),
     *(0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0),
 )
@@ -51,6 +54,7 @@ class Metrics:
         predictions = Counter(
             "fraud_predictions", "Decisions given", ["prediction"], registry=registry
         )
+        self._predictions = predictions
         self._fraud = predictions.labels("fraud")
         self._legitimate = predictions.labels("legitimate")
         self._let_pass = Counter(
@@ -61,7 +65,7 @@ class Metrics:
         self._latency = Histogram(
             _LATENCY,
             "Time from a request's arrival at the handler to its decision",
-            buckets=_LATENCY_S,
+            buckets=LATENCY_S,
             registry=registry,
         )
         self._confidence = Histogram(
@@ -73,7 +77,7 @@ class Metrics:
         self._batches = Histogram(
             _BATCH_LATENCY,
             "Time from a batch's arrival at the handler to its last decision",
-            buckets=_LATENCY_S,
+            buckets=LATENCY_S,
             registry=registry,
         )
         self._batch_items = Counter(
@@ -113,12 +117,31 @@ class Metrics:
         if fault is not None:
             self._degraded.labels(fault).inc()
 
+    def counted(self) -> Counted:
+        """What this worker counted so far, for the minutes."""
+        decided = {
+            sample.labels.get("prediction"): sample.value for sample in _of(self._predictions)
+        }
+        up_to = [int(one.value) for one in _of(self._latency) if one.name.endswith("_bucket")]
+        return Counted(
+            decisions=int(sum(decided.values())),
+            alarms=int(decided["fraud"]),
+            degraded=int(sum(sample.value for sample in _of(self._degraded))),
+            latencies=tuple(high - low for low, high in pairwise((0, *up_to))),
+        )
+
     def batch(self, transactions: int, seconds: float) -> None:
         """Counts and times one batch."""
         self._batch_items.inc(transactions)
         self._batches.observe(seconds)
         if self.timed is not None:
             self.timed(_BATCH_LATENCY, seconds)
+
+
+def _of(metric: Counter | Histogram) -> list[Sample]:
+    """Its samples, without those that say when it was made."""
+    (family,) = metric.collect()
+    return [sample for sample in family.samples if not sample.name.endswith("_created")]
 
 
 class AccessMetrics:

@@ -15,11 +15,13 @@ from serving.decision_log import DecisionLog
 from serving.key_ring import KeyRing
 from serving.log_hash import LogHash
 from serving.metrics import Metrics
+from serving.minutes import Minutes
 from serving.mirror import BundleMirror
 from serving.online_store import OnlineStore
 from serving.recording import Recording
 from serving.repeats import Repeats
 from serving.shadow import ShadowComparison
+from serving.status_page.figures_file import FiguresFile
 from serving.traces import Traces
 from serving.watcher import CHAMPION, SHADOW, BundleWatcher
 
@@ -32,6 +34,7 @@ class Service:
     runtime: Path
     """What the workers of one service share while it runs."""
     metrics: Metrics
+    minutes: Minutes
     store: OnlineStore
     mirror: BundleMirror
     champion: BundleWatcher
@@ -47,6 +50,8 @@ class Service:
     recording: Recording
     traces: Traces
     datadog: DatadogReport
+    figures: FiguresFile
+    """The platform's, as Dagster's daemon gathers them."""
 
 
 def assemble(
@@ -61,6 +66,7 @@ def assemble(
         settings=settings,
         runtime=runtime,
         metrics=metrics,
+        minutes=Minutes(runtime / "minutes", metrics.counted),
         store=OnlineStore(
             settings, feature_deadline_s, said.batch_deadline_ms / 1000, metrics.store
         ),
@@ -81,6 +87,7 @@ def assemble(
         recording=Recording(settings, metrics.recording),
         traces=Traces(settings.serving.traces_endpoint),
         datadog=DatadogReport(settings.datadog, metrics, worker),
+        figures=FiguresFile(settings.figures_file),
     )
 
 

@@ -20,6 +20,10 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {"description": "How a key is sent.", "schema": {"type": "string"}},
+    "Refresh": {
+        "description": "Seconds after which the browser asks again, where the request said so.",
+        "schema": {"type": "integer"},
+    },
     "Accept-Encoding": {
         "description": "The encodings that a body may have, where it had another.",
         "schema": {"type": "string"},
@@ -92,6 +96,15 @@ REASONS_REFUSED = ProblemError(
     field="reasons",
     value="11",
     expectation="one whole number from 0 to 10",
+)
+REFRESH_REFUSED = ProblemError(
+    HTTPStatus.BAD_REQUEST,
+    "invalid-parameter",
+    "A parameter of the query is not what it may be",
+    "The query's refresh is not one whole number of seconds from 5 to 3,600",
+    field="refresh",
+    value="0",
+    expectation="one whole number of seconds from 5 to 3,600",
 )
 UNAUTHORIZED = refusal(
     "The request has no key, or one that is not taken (any more)",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serving.openapi.answers import answer, headers, ref
+from serving.openapi.answers import REFRESH_REFUSED, answer, headers, ref, refusal
 from serving.openapi.decisions import BATCH, PREDICT
 from serving.openapi.guarded import guarded, public
 
@@ -106,6 +106,35 @@ _METRICS = guarded(
     },
 )
 
+_STATUS = guarded(
+    "admin",
+    {
+        "operationId": "status",
+        "tags": ["operation"],
+        "summary": "The service and the platform on one page",
+        "description": "For people, in a browser: a key may be sent as the password of HTTP Basic "
+        "here too. With the setting `serving.admin_port` it is there alone.",
+        "parameters": [
+            {
+                "name": "refresh",
+                "in": "query",
+                "required": False,
+                "description": "Seconds after which the browser asks again by itself.",
+                "schema": {"type": "integer", "minimum": 5, "maximum": 3600},
+                "example": 60,
+            }
+        ],
+        "responses": {
+            "200": {
+                "description": "The page",
+                "headers": headers("Refresh"),
+                "content": {"text/html": {"schema": {"type": "string"}}},
+            },
+            "400": refusal("The parameter is not what it may be", {"refresh": REFRESH_REFUSED}),
+        },
+    },
+)
+
 PATHS: dict[str, Any] = {
     "/predict": {"post": PREDICT},
     "/predict/batch": {"post": BATCH},
@@ -113,4 +142,5 @@ PATHS: dict[str, Any] = {
     "/health/live": {"get": _LIVE},
     "/health/ready": {"get": _READY},
     "/metrics": {"get": _METRICS},
+    "/status": {"get": _STATUS},
 }
