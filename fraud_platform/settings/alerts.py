@@ -28,6 +28,8 @@ class Alerts(Section, frozen=True):
     """How many alerts wait at most for targets that are down; past that the oldest are dropped."""
     outbox_hours: Positive = 72
     """How long one waits at most."""
+    made_by: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "04:00"
+    """When the day before should be made, in UTC; people are told of one that isn't."""
 
     webhook_url: Secret = Secret()
     """Slack's incoming webhook, or one that takes the same (Mattermost, Rocket.Chat)."""

@@ -142,6 +142,7 @@ SENSORS = {
     "late_transactions": ({"late_transactions", "what_follows"}, 30),
     "retrain_on_drift": ({"retrain"}, 60),
     "retrain_on_quality": ({"retrain"}, 60),
+    "day_not_made": (set(), 300),
     "failed_runs": (set(), 30),
     "waiting_alerts": (set(), 60),
     "platform_figures": (set(), 60),
@@ -320,7 +321,7 @@ def test_the_steps_of_a_run_share_one_process() -> None:
 @pytest.mark.parametrize(
     ("setting", "sensors"),
     [
-        ("PREDICTFLOW_ALERTS_ON", {"failed_runs", "waiting_alerts"}),
+        ("PREDICTFLOW_ALERTS_ON", {"failed_runs", "waiting_alerts", "day_not_made"}),
         ("PREDICTFLOW_RETRAIN_ON", {"retrain_on_drift", "retrain_on_quality"}),
     ],
 )
