@@ -64,6 +64,7 @@ def create_app(
         everything=settings.serving.access_log == "all",
         hashed=service.log_hash.hashed,
         span=service.traces.request,
+        failed=service.metrics.access.failed,
     )
     return app
 

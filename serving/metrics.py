@@ -145,7 +145,7 @@ def _of(metric: Counter | Histogram) -> list[Sample]:
 
 
 class AccessMetrics:
-    """Requests that were turned away for what they came with."""
+    """Requests that were turned away for what they came with, or not answered for our fault."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         refused = Counter(
@@ -153,7 +153,18 @@ class AccessMetrics:
         )
         reasons = ("missing", "unknown", "expired", "revoked", "scope", "rate")
         self._refused = {reason: refused.labels(reason) for reason in reasons}
+        failed = Counter(
+            "fraud_requests_failed",
+            "Requests for decisions answered with 500 or 503",
+            ["status"],
+            registry=registry,
+        )
+        self._failed = {status: failed.labels(str(status)) for status in (500, 503)}
 
     def refused(self, reason: Literal[Fault, "scope", "rate"]) -> None:
         """Counts one request without a key that is taken, of another scope, or too many."""
         self._refused[reason].inc()
+
+    def failed(self, status: int) -> None:
+        """Counts one request for a decision that was answered with this status, 500 or over."""
+        self._failed.get(status, self._failed[500]).inc()

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from serving.logs import REQUEST_ID
 
+_DECISIONS = "/predict"
 _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 logger = logging.getLogger("predictflow.access")
@@ -32,7 +33,8 @@ class RequestLog:
     The id is the one given in X-Request-Id, if it is one to 64 letters, digits, dots, underscores
     and hyphens, else a new one, and is returned in the same header. With `everything` each request
     is logged, else those answered with 400 and over, or with nothing. `hashed` makes a hash of the
-    state's `user`. `span` opens a request's span.
+    state's `user`. `span` opens a request's span. `failed` is told the status of each decision that
+    was not given for a fault of ours, which is 500 and over.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class RequestLog:
         everything: bool,
         hashed: Callable[[str], str] | None = None,
         span: Callable[[HTTPScope], AbstractContextManager[Span]] | None = None,
+        failed: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._app = app
         self._everything = everything
         self._hashed = hashed
         self._span = span
+        self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -75,6 +79,8 @@ class RequestLog:
             finally:
                 if span is not None:
                     span.answered(scope, status)
+                if status is not None and status >= 500 and scope["path"].startswith(_DECISIONS):
+                    self._failed(status)
                 if self._everything or status is None or status >= 400:
                     self._log(scope, status, size, time.perf_counter() - started)
 

@@ -13,7 +13,7 @@ from litestar.types import Message, Receive, Scope, Send
 from msgspec.structs import replace
 
 from fraud_platform.settings import Settings
-from fraud_platform_tests.serving.parts import Client, Deploy, Start
+from fraud_platform_tests.serving.parts import Client, Deploy, Start, samples
 from serving.logs import JsonLines
 from serving.online_store import OnlineStore
 from serving.request_log import RequestLog
@@ -133,8 +133,10 @@ def test_a_fault_is_found_in_the_log_by_what_its_answer_says(
         monkeypatch.setattr(OnlineStore, "read", fails)
         answer = client.post("/predict", json=transaction, headers={"X-Request-Id": "r-2"})
         monkeypatch.undo()
+        counted = samples(client)
 
     assert answer.status_code == 500
+    assert counted["fraud_requests_failed_total,status=500"] == 1
     assert answer.json()["instance"] == "urn:predictflow:request:r-2"
     (fault,) = logged("request_failed")
     assert fault["request_id"] == "r-2"

@@ -13,7 +13,7 @@ from fraud_platform.modelling.bundle import MODEL
 from fraud_platform.modelling.promotion_log import LOG, Entry, append
 from fraud_platform.modelling.promotions import next_number
 from fraud_platform.settings import Settings
-from fraud_platform_tests.serving.parts import Client, Deploy, Start, eventually
+from fraud_platform_tests.serving.parts import Client, Deploy, Start, eventually, samples
 from serving import watcher
 
 
@@ -182,6 +182,8 @@ def test_without_a_model_the_answer_is_503_and_says_how_to_mend_it(
     assert not ready.json()["ready"]
     assert "no model is in service" in ready.json()["reasons"][0]
     assert running.client.get("/health/live").status_code == 200
+    # Of what was asked for a decision, and rightly.
+    assert samples(running.client)["fraud_requests_failed_total,status=503"] == 1
 
     deploy(settings, "1")
     assert eventually(lambda: running.ready()["ready"])
