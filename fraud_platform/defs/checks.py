@@ -70,6 +70,20 @@ def enforce(
     )
 
 
+def held(
+    rule: Rule, broken: Sequence[str], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+) -> dg.AssetCheckResult:
+    """The result of a rule that stops nothing, from the sentences that say how it is broken."""
+    said = "; ".join(broken) or rule.description
+    return dg.AssetCheckResult(
+        check_name=rule.name,
+        passed=not broken,
+        severity=severity,
+        description=said,
+        metadata={"sentence": said},
+    )
+
+
 def _told(outcome: Outcome) -> str:
     rows = "1 row" if outcome.failing == 1 else f"{outcome.failing:,} rows"
     first = ", ".join(f"{name} {value}" for name, value in next(iter(outcome.rows), {}).items())

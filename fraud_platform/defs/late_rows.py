@@ -11,6 +11,7 @@ from fraud_platform.defs.daily_tiles import daily_tiles
 from fraud_platform.defs.label_tiles import label_tiles
 from fraud_platform.defs.online_features import online_features
 from fraud_platform.defs.prediction_log import prediction_log
+from fraud_platform.defs.prediction_quality import prediction_quality
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_habits import transaction_habits
@@ -28,12 +29,14 @@ LATE_JOB, FOLLOWS_JOB = "late_transactions", "what_follows"
 
 
 class Cursor(msgspec.Struct):
-    """What the sensor remembers. `relabelled`: raw days whose labels have been looked after."""
+    """What the sensor remembers. `relabelled`: raw days whose labels have been looked after;
+    `unjudged`: days of labels or decisions made again, by which no quality was judged yet."""
 
     transactions: TableDays = msgspec.field(default_factory=TableDays)
     labels: TableDays = msgspec.field(default_factory=TableDays)
     predictions: TableDays = msgspec.field(default_factory=TableDays)
     relabelled: set[date] = msgspec.field(default_factory=set)
+    unjudged: set[date] = msgspec.field(default_factory=set)
 
 
 class Late:
@@ -61,8 +64,8 @@ class Late:
         """The next step's runs; `last_online` is the last day that the online state was made of."""
         if self._cursor.transactions.remade and (found := self._labels()):
             return found
-        found = self._features(last_online) or self._transactions() or self._labels()
-        return found or self._predictions()
+        found = self._features(last_online) or self._quality()
+        return found or self._transactions() or self._labels() or self._predictions()
 
     def told(self) -> str:
         """Why nothing is requested."""
@@ -96,15 +99,16 @@ class Late:
         )
 
     def _predictions(self) -> list[dg.RunRequest]:
-        """Days with more decisions landed; nothing else is made of them yet."""
+        """Days with more decisions landed."""
         table = self._cursor.predictions
-        table.remade = set()
         days = self._fresh("prediction", table)
         return _runs(FOLLOWS_JOB, [prediction_log], days, lambda day: self._mark(table, day))
 
     def _features(self, last_online: date | None) -> list[dg.RunRequest]:
         raw, labels = self._cursor.relabelled, self._cursor.labels.remade
         self._cursor.relabelled, self._cursor.labels.remade = set(), set()
+        self._cursor.unjudged |= labels | self._cursor.predictions.remade
+        self._cursor.predictions.remade = set()
         following = following_days(raw, labels, self._settings.labels.lookback_days)
         if not following:
             return []
@@ -117,6 +121,16 @@ class Late:
             *_runs(FOLLOWS_JOB, FEATURES, made, lambda _day: str(cause)),
             *_runs(FOLLOWS_JOB, [online_features], online, lambda _day: str(cause)),
         ]
+
+    def _quality(self) -> list[dg.RunRequest]:
+        """Judged days among those whose reports hold the decisions or labels made again."""
+        days, self._cursor.unjudged = self._cursor.unjudged, set()
+        tables = (self._cursor.labels, self._cursor.predictions)
+        cause = max(table.last_record(days) for table in tables)
+        reach = range(self._settings.labels.maturity_days + 1)
+        held = {day + timedelta(days=after) for day in days for after in reach}
+        judged = [day for day in held if (self._settings.quality_dir / f"{day}.json").exists()]
+        return _runs(FOLLOWS_JOB, [prediction_quality], judged, lambda _day: str(cause))
 
     def _fresh(self, kind: str, table: TableDays) -> list[date]:
         landed = self._landed[kind]

@@ -9,6 +9,7 @@ from fraud_platform.defs.late_rows import FEATURES, FOLLOWS_JOB, LATE_JOB, Curso
 from fraud_platform.defs.metadata import LANDED_ROWS
 from fraud_platform.defs.online_features import online_features
 from fraud_platform.defs.prediction_log import prediction_log
+from fraud_platform.defs.prediction_quality import prediction_quality
 from fraud_platform.defs.raw_transactions import raw_transactions
 from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.schedules import daily_job, unfinished
@@ -24,7 +25,13 @@ late_job = dg.define_asset_job(
 )
 follows_job = dg.define_asset_job(
     FOLLOWS_JOB,
-    selection=[transaction_labels, *FEATURES, online_features, prediction_log],
+    selection=[
+        transaction_labels,
+        *FEATURES,
+        online_features,
+        prediction_log,
+        prediction_quality,
+    ],
     description="Days made again because of late labels or decisions, or of transactions made "
     "again.",
 )
@@ -35,7 +42,7 @@ follows_job = dg.define_asset_job(
     jobs=[late_job, follows_job],
     minimum_interval_seconds=30,
     description="Makes days again for rows landed up to ingest.late_days after them, then in turn "
-    "the labels, the features and the online state that follow from them.",
+    "the labels, the features, the online state and the judged quality that follow from them.",
 )
 def late_transactions(
     context: dg.SensorEvaluationContext, platform: Platform

@@ -101,6 +101,22 @@ class Lake:
         assert isinstance(frame, pl.DataFrame)
         return frame.sort(order).select(names)
 
+    def read_among(
+        self, table: Table, start: date, end: date, keys: pl.DataFrame, *, columns: list[str]
+    ) -> pl.DataFrame:
+        """As `read`, but only rows whose values are among the rows of `keys` (some columns).
+
+        What is held at a time is a batch and what was found, however many rows the days have.
+        """
+        order = ["event_date", *table.sort_by]
+        names = list(dict.fromkeys([*columns, *keys.columns, *order]))
+        found = [pl.DataFrame(table.schema.empty_table()).select(names)]
+        for batch in self.dataset(table, start, end).to_batches(columns=names):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            found.append(frame.join(keys, on=keys.columns, how="semi").select(names))
+        return pl.concat(found).sort(order).select(columns)
+
     def count_by_day(
         self, table: Table, start: date, end: date, *, where: ds.Expression | None = None
     ) -> dict[date, int]:

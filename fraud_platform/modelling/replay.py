@@ -63,7 +63,14 @@ def replay(bundles: Path, decision: Decision, pass_key: bytes = b"") -> list[Com
 
 def model_of(bundles: Path, decision: Decision) -> tuple[Manifest, bytes]:
     """The verified manifest and model bytes that a decision was made by; raises BundleError."""
-    version, digest = decision.model_version, decision.model_sha256
+    try:
+        return made_by(bundles, decision.model_version, decision.model_sha256)
+    except BundleError as error:
+        raise BundleError(f"decision {decision.decision_id} was made by {error}") from error
+
+
+def made_by(bundles: Path, version: str, digest: str) -> tuple[Manifest, bytes]:
+    """The verified manifest and bytes of the model that decisions name; raises BundleError."""
     damaged: list[str] = []
     for directory in sorted(bundles.glob(f"*-{digest[:12]}")):
         try:
@@ -75,9 +82,9 @@ def model_of(bundles: Path, decision: Decision) -> tuple[Manifest, bytes]:
             return manifest, raw
     said = f" ({'; '.join(damaged)})" if damaged else ""
     raise BundleError(
-        f"decision {decision.decision_id} was made by model {version} with sha256 {digest}, and "
-        f"{bundles} has no whole bundle of it{said}; put its directory back there (from a backup, "
-        "or by deploying that version again) to replay the decision"
+        f"model {version} with sha256 {digest}, and {bundles} has no whole bundle of it{said}; put "
+        "its directory back there (from a backup, or by deploying that version again) to replay "
+        "the decision"
     )
 
 

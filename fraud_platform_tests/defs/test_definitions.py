@@ -45,6 +45,7 @@ ASSETS = {
     "evaluation_report": ("model", "team:fraud-ml", False),
     "deployed_model": ("model", "team:fraud-ml", False),
     "drift_report": ("monitoring", "team:fraud-ml", False),
+    "prediction_quality": ("monitoring", "team:fraud-ml", True),
 }
 UPSTREAM = {
     "landed_events": set(),
@@ -60,6 +61,7 @@ UPSTREAM = {
     "evaluation_report": {"fraud_model"},
     "deployed_model": {"evaluation_report"},
     "drift_report": {"transaction_features", "prediction_log"},
+    "prediction_quality": {"prediction_log", "transaction_labels", "transaction_features"},
 }
 # By asset and name: whether it blocks.
 CHECKS = {
@@ -97,6 +99,9 @@ CHECKS = {
     ("deployed_model", "not_rolled_back"): False,
     ("drift_report", "judged"): False,
     ("drift_report", "unmoved"): False,
+    ("prediction_quality", "judged"): False,
+    ("prediction_quality", "above_floors"): False,
+    ("prediction_quality", "parity"): False,
 }
 _DAILY = {
     "raw_transactions",
@@ -111,6 +116,7 @@ _DAILY = {
     "deployed_model",
     "prediction_log",
     "drift_report",
+    "prediction_quality",
 }
 JOBS = {
     "daily": _DAILY,
@@ -127,6 +133,7 @@ JOBS = {
         "transaction_features",
         "online_features",
         "prediction_log",
+        "prediction_quality",
     },
 }
 _STOPPED = dg.DefaultScheduleStatus.STOPPED

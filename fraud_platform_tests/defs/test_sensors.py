@@ -11,8 +11,9 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.definitions import defs
-from fraud_platform.lake.late import Made
+from fraud_platform.lake.late import Made, TableDays
 from fraud_platform.lake.store import Lake
+from fraud_platform.settings import load_settings
 from fraud_platform_tests.lake.rows import label, landed, payment
 
 TODAY = datetime.now(UTC).date()
@@ -214,3 +215,26 @@ def test_nothing_is_requested_while_an_earlier_run_is_unfinished(
     assert waits.skip_message == f"run {run.run_id} hasn't ended yet"
     instance.report_run_canceled(run)
     assert runs(tick(instance, waits.cursor)) == [(RAW, DAY[2], DAY[2])]
+
+
+@pytest.mark.parametrize("table", ["labels", "predictions"])
+def test_quality_is_judged_again_on_the_days_that_hold_what_was_made_again(
+    table: str, lake: Lake
+) -> None:
+    from fraud_platform.defs.late_rows import Cursor, Late  # noqa: PLC0415 - likewise
+
+    settings = load_settings()
+    settings.quality_dir.mkdir(parents=True)
+    for ago in (1, 2, 4, 9, 10):  # the others have no report yet
+        (settings.quality_dir / f"{DAY[ago]}.json").touch()
+    remade = TableDays(made={DAY[8]: Made(3, 41), DAY[3]: Made(2, 17)}, remade={DAY[8]})
+    cursor = Cursor()
+    setattr(cursor, table, remade)
+    (again, last) = Late(settings, lake, cursor, TODAY).requests(None)
+    assert [again.tags["dagster/asset_partition_range_start"], again.run_key] == [
+        str(DAY[4]),
+        f"prediction_quality {DAY[4]} to {DAY[4]}: 41",
+    ]
+    assert last.run_key == f"prediction_quality {DAY[2]} to {DAY[1]}: 41"
+    assert [key.to_user_string() for key in last.asset_selection or []] == ["prediction_quality"]
+    assert Late(settings, lake, cursor, TODAY).requests(None) == []
