@@ -10,11 +10,16 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from fraud_platform.alerts.sending import send
 from fraud_platform.alerts.state import read_state
+from fraud_platform.contracts.tables import RAW_TRANSACTIONS
 from fraud_platform.definitions import defs
+from fraud_platform.features.tables import TABLES as FEATURE_TABLES
+from fraud_platform.lake.store import Lake
 from fraud_platform.local_kafka import free_port
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.alerts.raised import HOOK_PATH, alert
 from fraud_platform_tests.alerts.servers import HttpServer
+from fraud_platform_tests.defs.test_tables import put_bad_rows
+from fraud_platform_tests.world import LAST
 
 DAY = {"dagster/partition": "2026-04-09"}
 RANGE = {
@@ -202,6 +207,34 @@ def test_a_failed_run_is_told_to_whom_it_concerns(
         done.cursor,
         len(case.operations) + len(case.data_quality),
     )
+
+
+def test_a_day_of_broken_data_stops_keeps_the_former_and_tells_the_data_quality_channel(
+    instance: dg.DagsterInstance, hook: HttpServer, tables: Lake
+) -> None:
+    cursor = tick(instance, "failed_runs", None).cursor
+    before = {table.name: tables.version(table) for table in (RAW_TRANSACTIONS, *FEATURE_TABLES)}
+    put_bad_rows(tables, LAST)
+
+    day = (
+        defs()
+        .resolve_job_def("daily")
+        .execute_in_process(instance=instance, partition_key=LAST.isoformat(), raise_on_error=False)
+    )
+    tick(instance, "failed_runs", cursor)
+
+    made = {event.step_key for event in day.all_events if event.is_step_materialization}
+    assert made == {"prediction_log"}  # which no transaction is made of
+    assert before == {
+        table.name: tables.version(table) for table in (RAW_TRANSACTIONS, *FEATURE_TABLES)
+    }
+    ((path, post),) = hook.posts
+    broken = "raw_transactions amount_in_range, raw_transactions user_id_not_null"
+    assert path == "/data_quality"
+    assert post["text"].startswith(
+        f"*[error] Data quality: {broken} failed of {LAST}*\namount_in_range broken by 1 row"
+    )
+    assert "Nothing was written, the former data stay." in post["text"]
 
 
 def test_a_job_that_fails_again_and_again_is_told_once_a_day_each(
