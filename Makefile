@@ -25,6 +25,12 @@ lint: $(VENV)/ready  ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
+# To look around with: where nobody has set anything, the sensors that act and alert are on.
+ifeq ($(wildcard predictflow.toml)$(PREDICTFLOW_CONFIG),)
+dev: export PREDICTFLOW_ALERTS_ON ?= true
+dev: export PREDICTFLOW_INGEST_LATE_ON ?= true
+dev: export PREDICTFLOW_RETRAIN_ON ?= true
+endif
 dev: $(VENV)/ready  ## Dagster's web page and daemon on http://127.0.0.1:3000.
 	@mkdir -p $(PREDICTFLOW_DAGSTER_DIR)
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000

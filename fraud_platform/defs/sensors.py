@@ -15,6 +15,7 @@ from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.schedules import daily_job, unfinished
 from fraud_platform.defs.transaction_labels import transaction_labels
 from fraud_platform.lake.late import Made, TableDays
+from fraud_platform.settings import load_settings
 
 PAGE = 1000
 
@@ -41,6 +42,11 @@ follows_job = dg.define_asset_job(
     name="late_transactions",
     jobs=[late_job, follows_job],
     minimum_interval_seconds=30,
+    default_status=(
+        dg.DefaultSensorStatus.RUNNING
+        if load_settings().ingest.late_on
+        else dg.DefaultSensorStatus.STOPPED
+    ),
     description="Makes days again for rows landed up to ingest.late_days after them, then in turn "
     "the labels, the features, the online state and the judged quality that follow from them.",
 )

@@ -61,6 +61,9 @@ class Ingest(Section, frozen=True):
     batch_seconds: Annotated[float, Meta(gt=0)] = 1.0
     late_days: NotNegative = 7
     """A made day is made again for records landed up to so many days after it; not for later."""
+    late_on: bool = False
+    """Whether Dagster's sensor that asks for that runs from the start; in its pages it can be
+    switched on and off whatever this says."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9108
     """Where a follower shows Prometheus its figures; 0 takes a free port."""

@@ -1,6 +1,5 @@
 """What the code location declares: assets, checks, the job and its schedule."""
 
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -325,31 +324,40 @@ def test_the_steps_of_a_run_share_one_process() -> None:
     assert executors == {"in_process"}
 
 
-@pytest.mark.parametrize(
-    ("setting", "sensors"),
-    [
-        ("PREDICTFLOW_ALERTS_ON", {"failed_runs", "waiting_alerts", "day_not_made"}),
-        ("PREDICTFLOW_RETRAIN_ON", {"retrain_on_drift", "retrain_on_quality"}),
-    ],
-)
-def test_one_setting_has_sensors_run_from_the_start(setting: str, sensors: set[str]) -> None:
+SWITCHES = {
+    "PREDICTFLOW_ALERTS_ON": {"failed_runs", "waiting_alerts", "day_not_made"},
+    "PREDICTFLOW_RETRAIN_ON": {"retrain_on_drift", "retrain_on_quality"},
+    "PREDICTFLOW_INGEST_LATE_ON": {"late_transactions"},
+}
+
+
+def test_one_setting_each_has_sensors_run_from_the_start() -> None:
+    # Sensors read their setting when they are imported, Dagster itself is imported once.
     program = (
-        "from fraud_platform.definitions import defs\n"
-        "for one in defs().get_repository_def().sensor_defs:\n"
-        "    print(one.name, one.default_status.name)"
+        "import os, sys, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "for setting in sys.argv[1:]:\n"
+        "    os.environ[setting] = 'true'\n"
+        "    from fraud_platform.definitions import defs\n"
+        "    for one in defs().get_repository_def().sensor_defs:\n"
+        "        print(setting, one.name, one.default_status.name)\n"
+        "    del os.environ[setting]\n"
+        "    for name in [one for one in sys.modules if one.startswith('fraud_platform.d')]:\n"
+        "        del sys.modules[name]"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *SWITCHES],
         cwd=Path(__file__).parents[2],
-        env=os.environ | {setting: "true"},
         capture_output=True,
         text=True,
         check=True,
     )
-    found = dict(line.split() for line in done.stdout.splitlines())
-    assert found.keys() == SENSORS.keys()
-    running = {name for name, status in found.items() if status == "RUNNING"}
-    assert running == {*sensors, "platform_figures"}
+    lines = [line.split() for line in done.stdout.splitlines()]
+    for setting, sensors in SWITCHES.items():
+        found = {name: status for by, name, status in lines if by == setting}
+        assert found.keys() == SENSORS.keys()
+        running = {name for name, status in found.items() if status == "RUNNING"}
+        assert running == {*sensors, "platform_figures"}
 
 
 def test_loading_the_definitions_imports_no_library_that_only_runs_need() -> None:
