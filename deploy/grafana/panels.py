@@ -90,15 +90,8 @@ def as_json(board: Board, runbook: str) -> Json:
         "time": {"from": board.period, "to": "now"},
         "timezone": "utc",
         "links": [
-            _link("Runbook", "${runbook}"),
-            {
-                "title": "PredictFlow",
-                "type": "dashboards",
-                "tags": ["predictflow"],
-                "asDropdown": False,
-                "includeVars": False,
-                "keepTime": True,
-            },
+            _link("link", "Runbook", url="${runbook}", targetBlank=True),
+            _link("dashboards", "PredictFlow", tags=["predictflow"], keepTime=True),
         ],
         "annotations": {"list": [_promotions()]},
         "templating": {"list": list(_variables(board, runbook))},
@@ -203,7 +196,10 @@ def _panel(panel: Panel, rules: Mapping[str, Json]) -> Json:
         ],
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": _OPTIONS[panel.kind],
-        "links": [_link(alert, f"${{runbook}}#{alert.lower()}") for alert in panel.alerts],
+        "links": [
+            {"title": alert, "url": f"${{runbook}}#{alert.lower()}", "targetBlank": True}
+            for alert in panel.alerts
+        ],
         **({"transformations": _AS_ONE_TABLE} if panel.kind == "table" else {}),
     }
 
@@ -218,14 +214,17 @@ def _thresholds(panel: Panel, rules: Mapping[str, Json]) -> Json:
     return {"mode": "absolute", "steps": steps}
 
 
-def _link(title: str, url: str) -> Json:
-    return {"title": title, "type": "link", "url": url, "targetBlank": True}
+def _link(kind: str, title: str, **others: object) -> Json:
+    plain = {"asDropdown": False, "includeVars": False, "keepTime": False, "targetBlank": False}
+    said = {"type": kind, "title": title, "icon": "external link", "tooltip": "", "tags": []}
+    return {**said, **plain, **others}
 
 
+_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 _CALCULATED = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 _OPTIONS: dict[Kind, Json] = {
     "timeseries": {
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": _LEGEND,
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
     "stat": {
@@ -239,7 +238,7 @@ _OPTIONS: dict[Kind, Json] = {
     "status-history": {
         "showValue": "never",
         "rowHeight": 0.9,
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": _LEGEND,
         "tooltip": {"mode": "single", "sort": "none"},
     },
 }
