@@ -111,8 +111,8 @@ MODEL = Board(
             ),
             Panel(
                 "Money saved and lost",
-                "On the decided day: frauds that were blocked less the cost of blocking wrongly,"
-                " and frauds that went through; in currency units.",
+                "On the decided day, in currency units: lost is what frauds that went through and"
+                " wrong alarms cost, saved by how much that is less than without a model.",
                 "short",
                 {
                     "saved, {{estimate}}, v{{model_version}}": "max by (estimate, model_version)"
