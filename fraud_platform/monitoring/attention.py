@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from fraud_platform.contracts.monitoring import Figures
+from fraud_platform.contracts.monitoring import Figures, GateResult
+from fraud_platform.monitoring.words import counted
 
 STALE = timedelta(minutes=10)
 """Figures older than this are not of now: they are gathered each minute."""
+_BETTER = "better"
+"""A challenger that is no better than the champion is no fault."""
 GATHERER = "Start Dagster with its daemon (make dev): its sensor platform_figures gathers them"
 
 
@@ -80,16 +83,15 @@ def _materialize(days: list[str]) -> str:
 
 def _runs(figures: Figures) -> Iterator[Concern]:
     if figures.failed_runs:
-        runs = "a run" if figures.failed_runs == 1 else f"{figures.failed_runs:,} runs"
         yield Concern(
-            says=f"Within a day {runs} failed after the last try",
+            says=f"Within a day {counted(figures.failed_runs, 'run')} failed after the last try",
             mend="Look at the failed runs in Dagster, and run them again once mended",
             alert="FraudRunsFailed",
         )
     if figures.waiting_alerts:
-        alerts = "An alert waits" if figures.waiting_alerts == 1 else "Alerts wait"
+        alerts = counted(figures.waiting_alerts, "alert waits", "alerts wait")
         yield Concern(
-            says=f"{alerts} for a target that is down: {figures.waiting_alerts:,}",
+            says=f"{alerts} for a target that is down",
             mend="predictflow alerts list says which; predictflow alerts flush sends them",
             alert="FraudAlertsWaiting",
         )
@@ -124,7 +126,7 @@ def _quality(figures: Figures) -> Iterator[Concern]:
     if newest is not None and newest.differing:
         values = sum(newest.differing.values())
         yield Concern(
-            says=f"On {newest.day} {values:,} served values were not those of the lake: "
+            says=f"{newest.day}: {counted(values, 'served value')} unlike the lake's, unexplained: "
             + ", ".join(sorted(newest.differing)),
             mend="predictflow decisions replay ID --features shows one decision's",
             alert="FraudParityBroken",
@@ -139,9 +141,13 @@ def _model(figures: Figures) -> Iterator[Concern]:
             alert="FraudNoModel",
         )
     gate = figures.gate
-    if gate is not None and not gate.passed:
+    if gate is not None and not gate.passed and _failed(gate) != [_BETTER]:
         yield Concern(
             says=f"The gate refused v{gate.model_version} of {gate.partition}: {gate.refusal}",
             mend="The model before it stays live; the evaluation report of that day says more",
             alert="FraudGateRefusing",
         )
+
+
+def _failed(gate: GateResult) -> list[str]:
+    return [name for name, held in gate.conditions.items() if not held]

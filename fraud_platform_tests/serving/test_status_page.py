@@ -11,9 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from fraud_platform.contracts.monitoring import DayState, Figures, LiveModel
-from fraud_platform.settings import Drift, Serving, Settings
+from fraud_platform.settings import Drift, Settings
 from fraud_platform_tests.monitoring.figured import figures_at
-from fraud_platform_tests.serving.keyed import bearer, key
 from fraud_platform_tests.serving.parts import Client, Deploy, Start
 from serving.health import Ready
 from serving.status_page.page import page
@@ -81,12 +80,13 @@ def test_a_month_is_shown_with_what_needs_a_person(
     assert answer.headers["cache-control"] == "no-store"
     newest = figures.days[-1].day
     for expected in (
-        "7 things need a person",
+        "6 things need a person",
         f"Failed: {figures.days[-5].day} (run 5c3f9a0e)",
         f"Not made: {figures.days[-10].day}",
         f"{newest} is not like the training: amount, amount_log, hour_of_day",
         "amount: twice as many above 400.00",
-        "The gate refused v13",
+        "it refused v13 of",
+        "average precision 0.704 is not over the champion's 0.712",
         "This service answers with v1, and v12 is live",
         "The last 30 days: 28 made, 1 failed, 1 missing.",
         "99.10 % of 8,012 served vectors",
@@ -246,49 +246,6 @@ def test_it_asks_again_by_itself_only_for_who_says_so(
 
     assert answer.status_code == status
     assert answer.headers.get("refresh") == (given if status == 200 else None)
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
-
-
-def test_it_is_for_admins_who_may_come_in_a_browser(
-    settings: Settings, deploy: Deploy, start: Start
-) -> None:
-    deploy(settings)
-    admin, reader = key(settings, "admin"), key(settings, "predict", "model:read")
-    cut = {"Authorization": "Basic !"}
-    with start(settings) as client:
-        expected = [
-            ({}, 401),
-            (bearer(admin), 200),
-            ({"X-API-Key": admin}, 200),
-            (basic("me", admin), 200),
-            (basic("", admin), 200),
-            (basic(admin, ""), 401),
-            (basic("me", admin[:-1]), 401),
-            (basic("me", reader), 403),
-            (bearer(reader), 403),
-            (cut, 401),
-        ]
-        given = [client.get("/status", headers=headers).status_code for headers, _ in expected]
-        challenge = client.get("/status").headers["www-authenticate"]
-        elsewhere = client.get("/metrics", headers=basic("me", admin))
-        public = [client.get("/schema", headers=basic("me", admin)) for _ in range(30)]
-
-    assert given == [status for _, status in expected]
-    assert challenge.startswith('Basic realm="predictflow", charset="UTF-8", Bearer realm=')
-    # A browser that was let in here sends its password everywhere: it is neither taken nor wrong.
-    assert elsewhere.status_code == 401
-    assert elsewhere.headers["www-authenticate"].startswith("Bearer")
-    assert {answer.status_code for answer in public} == {200}
-
-
-def test_with_an_admin_port_it_is_there_alone(settings: Settings, start: Start) -> None:
-    settings = replace(settings, serving=Serving(admin_port=9100))
-    with start(settings) as client:
-        assert client.get("/status").status_code == 404
-        assert client.get("http://testserver:9100/status").status_code == 200
 
 
 def test_the_loop_is_held_for_no_part_of_a_full_page_for_long() -> None:
