@@ -30,7 +30,7 @@ def needs(program: str) -> str:
 class Prometheus:
     """A server that scrapes some addresses on a free port of this machine; ended by its own id."""
 
-    def __init__(self, folder: Path, targets: dict[str, int], every: str = "200ms") -> None:
+    def __init__(self, folder: Path, targets: dict[str, int], every: str = "400ms") -> None:
         """`targets` are the ports of this machine by job; rules are the ones that are deployed."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self._log = free_port(), folder / "log"
@@ -96,3 +96,18 @@ class Prometheus:
             assert time.monotonic() < end, f"{expression} is {found}: {self._log.read_text()}"
             time.sleep(0.05)
         return found
+
+    def broken_rules(self, seconds: float = 30) -> list[str]:
+        """The rules that can't be evaluated on what there is, and why, once all have been tried."""
+        end = time.monotonic() + seconds
+        while rules := self._rules():
+            if all(one["health"] != "unknown" for one in rules):
+                break
+            assert time.monotonic() < end, rules
+            time.sleep(0.05)
+        return [f"{one['name']}: {one['lastError']}" for one in rules if one["health"] != "ok"]
+
+    def _rules(self) -> list[dict[str, Any]]:
+        with LOOPBACK.open(f"http://127.0.0.1:{self.port}/api/v1/rules") as answer:
+            groups = json.load(answer)["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]

@@ -178,12 +178,12 @@ def transaction() -> dict[str, object]:
 
 
 @pytest.fixture
-def run() -> Iterator[Callable[[Settings], Process]]:
+def run() -> Iterator[Callable[..., Process]]:
     """Starts processes of the service; each is ended by its own id."""
     processes: list[Process] = []
 
-    def run(settings: Settings) -> Process:
-        processes.append(Process(settings))
+    def run(settings: Settings, port: int = 0) -> Process:
+        processes.append(Process(settings, port))
         return processes[-1]
 
     yield run

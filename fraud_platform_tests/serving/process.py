@@ -35,9 +35,10 @@ def sockets_of(process: int) -> int:
 
 
 class Process:
-    """A service in a process of its own, on a free port; with several workers their supervisor."""
+    """A service in a process of its own, with several workers their supervisor; by default on a
+    free port."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, port: int = 0) -> None:
         self.log_file = settings.data_dir / "log"
         self._connections: list[http.client.HTTPConnection] = []
         # kafka-python 3.0.12 reads its schemas in a way that Python 3.12 deprecates.
@@ -54,7 +55,7 @@ class Process:
             )
         assert self.popen.stdout is not None
         assert self.popen.stdin is not None
-        self.popen.stdin.write(to_bytes(_on_a_free_port(settings)).decode() + "\n")
+        self.popen.stdin.write(to_bytes(_on_port(settings, port)).decode() + "\n")
         self.popen.stdin.flush()
         self.ready_line = self.popen.stdout.readline()
 
@@ -92,5 +93,5 @@ class Process:
         return self.popen.returncode, out
 
 
-def _on_a_free_port(settings: Settings) -> Settings:
-    return replace(settings, serving=replace(settings.serving, port=0))
+def _on_port(settings: Settings, port: int) -> Settings:
+    return replace(settings, serving=replace(settings.serving, port=port))
