@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
@@ -27,9 +26,6 @@ DATAGRAM = 1432
 
 TIMINGS = 50_000
 """Timings that are kept until they are sent; past that the oldest are dropped."""
-
-LOOKUP_S = 60.0
-"""Seconds that the agent's address is believed: it may come back elsewhere."""
 
 _SENT = ("fraud_", "feature_")
 _UNFIT = str.maketrans(dict.fromkeys("|,#@\n\r\t ", "_"))
@@ -96,42 +92,26 @@ class Agent:
     it; what the agent does with a datagram, or that there is none, nobody hears of."""
 
     def __init__(self, settings: Datadog) -> None:
-        self._asked = settings.host, settings.port
-        self._at: tuple[int, tuple[Any, ...]] | None = None
-        self._known_until = 0.0
+        self._at = settings.host, settings.port
         self._fault = False
 
     def send(self, lines: Iterable[str]) -> None:
-        """Sends lines, as many in a datagram as it takes; says in the log when that fails."""
+        """Sends lines, as many in a datagram as it takes; says in the log when that fails.
+
+        None is taken of them where the name isn't found, so that counts wait.
+        """
         try:
-            self._look_up()
-            assert self._at is not None
-            family, address = self._at
+            family, *_, address = socket.getaddrinfo(*self._at, type=socket.SOCK_DGRAM)[0]
             with socket.socket(family, socket.SOCK_DGRAM) as to:
                 to.setblocking(False)
                 for datagram in _datagrams(lines):
                     to.sendto(datagram, address)
         except (OSError, UnicodeError) as error:  # the latter: no name of a host
-            self._known_until = 0.0
             if not self._fault:
-                logger.warning(
-                    "Datadog's agent at %s:%s is not sent figures: %s", *self._asked, error
-                )
+                logger.warning("Datadog's agent at %s:%s is not sent figures: %s", *self._at, error)
             self._fault = True
         else:
             self._fault = False
-
-    def _look_up(self) -> None:
-        if time.monotonic() < self._known_until:
-            return
-        self._known_until = time.monotonic() + LOOKUP_S
-        try:
-            family, *_, address = socket.getaddrinfo(*self._asked, type=socket.SOCK_DGRAM)[0]
-        except (OSError, UnicodeError):
-            if self._at is None:
-                raise
-            return  # where it was is the best guess
-        self._at = family, address
 
 
 def send_gauges(registry: CollectorRegistry, settings: Datadog, wait_s: float = 1.0) -> None:

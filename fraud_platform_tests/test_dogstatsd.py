@@ -127,7 +127,12 @@ def test_counts_wait_for_a_name_that_is_not_found_yet(
     given = Counter("fraud_batches", "", registry=registry)
     lines, to = DogStatsD(Datadog()), Agent(agent.settings(host="agent.invalid"))
     found = socket.getaddrinfo("127.0.0.1", agent.port, type=socket.SOCK_DGRAM)
-    answers: list[object] = [socket.gaierror("not known"), socket.gaierror("not known"), found]
+    answers: list[object] = [
+        socket.gaierror("not known"),
+        socket.gaierror("not known"),
+        found,
+        found,
+    ]
 
     def look_up(host: str, port: int, **options: object) -> object:
         assert (host, port) == ("agent.invalid", agent.port)
@@ -137,7 +142,7 @@ def test_counts_wait_for_a_name_that_is_not_found_yet(
         return answer
 
     monkeypatch.setattr(dogstatsd.socket, "getaddrinfo", look_up)
-    for _ in range(4):  # the last with the address of the one before
+    for _ in range(4):
         given.inc()
         to.send(lines.lines(registry))
 
