@@ -16,15 +16,20 @@ from scipy.special import chdtri, ndtri
 from fraud_platform.modelling.reference import Histogram
 
 MEASURES = ("psi", "kl", "ks", "missing", "outside")
+MARGIN = 0.1
+"""Of many values, one that is so much of the extreme beyond it is outside: a rate or a count creeps
+past what it was at its busiest without having changed its ways."""
 
 
 class Binned(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of rows by bin, the missing ones last (bins + 1,), and of those `outside` of what
-    training saw; `rows` is how many independent rows they are worth."""
+    training saw; `rows` is how many independent rows they are worth. `effects` are the design
+    effects of `missing` and `outside` beyond that: a single merchant may make up all of either."""
 
     shares: list[float]
     outside: float
     rows: float
+    effects: dict[str, float] = {}
 
     def worth(self, effect: float) -> "Binned":
         """The same of rows with this `design_effect`."""
@@ -47,14 +52,17 @@ def bins_of(values: np.ndarray, reference: Histogram) -> np.ndarray:
 def outside_of(values: np.ndarray, reference: Histogram) -> np.ndarray:
     """Which of `values` training never saw; none where the reference doesn't keep what it saw.
 
-    Values are compared as float32, which is what a model sees of them.
+    Of few values each other one is outside, of many those beyond the extremes by more than MARGIN
+    of the extreme, so any beyond 0. Values are compared as float32, which is what a model sees.
     """
     narrow = values.astype(np.float32)
     if reference.values is not None:
         return ~np.isin(narrow, np.array(reference.values, np.float32)) & ~np.isnan(values)
     if reference.least is None or reference.greatest is None:
         return np.zeros(values.size, dtype=bool)
-    return (narrow < np.float32(reference.least)) | (narrow > np.float32(reference.greatest))
+    least, greatest = reference.least, reference.greatest
+    lowest, highest = least - MARGIN * abs(least), greatest + MARGIN * abs(greatest)
+    return (narrow < np.float32(lowest)) | (narrow > np.float32(highest))
 
 
 def binned(values: np.ndarray, reference: Histogram) -> Binned:
@@ -114,16 +122,21 @@ def noise(day: Binned, other: Binned, chance: float) -> dict[str, float]:
     spread = float(chdtri(max(1, used - 1), chance)) * both
     deviations = float(-ndtri(chance / 2))
 
-    def share(one: float, two: float) -> float:
-        middle = (one * day.rows + two * other.rows + 0.5) / (day.rows + other.rows + 1)
-        return deviations * math.sqrt(middle * (1 - middle) * both)
+    def share(name: str, one: float, two: float) -> float:
+        effect = day.effects.get(name, 1.0)
+        # A cluster has as many more rows there as there are more rows, and is no more independent.
+        rows, others = day.rows / effect, other.rows / (1 + (effect - 1) * other.rows / day.rows)
+        middle = (one * rows + two * others + 0.5) / (rows + others + 1)
+        return deviations * math.sqrt(middle * (1 - middle) * (1 / rows + 1 / others))
+
+    known = sum(1 / max(0.5, one.rows * sum(one.shares[:-1])) for one in (day, other))
 
     return {
         "psi": spread,
         "kl": spread / 2,
-        "ks": math.sqrt(math.log(2 / chance) / 2 * both),  # two samples' asymptote
-        "missing": share(day.shares[-1], other.shares[-1]),
-        "outside": share(day.outside, other.outside),
+        "ks": math.sqrt(math.log(2 / chance) / 2 * known),  # two samples' asymptote
+        "missing": share("missing", day.shares[-1], other.shares[-1]),
+        "outside": share("outside", day.outside, other.outside),
     }
 
 

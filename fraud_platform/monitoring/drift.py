@@ -43,7 +43,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     `shares` and `trained` are of the bins between `edges`, the missing ones last. `bound` is the
     limit with the noise on top; `over` the measures beyond it, `usual` those of them that same
-    weekdays explain. `effect` is the day's design effect, `unseen` some values outside.
+    weekdays explain. `effect` is the day's design effect, `effects` are those of missing values and
+    of values outside beyond it, `unseen` some values outside.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     shares: list[float]
     trained: list[float]
     effect: float
+    effects: dict[str, float] = {}
     outside: float
     unseen: list[float]
     distances: dict[str, float]
@@ -143,7 +145,9 @@ def judge_day(
         one = msgspec.structs.replace(one, ignored=name in settings.quiet)
         if one.drifted:
             days = [binned(values, reference[name]) for values in past(name) if values.size]
-            one = msgspec.structs.replace(one, usual=_usual(one, days, limits, chance))
+            beyond = beyond_habit(one, days, chance)
+            usual = [name for name in one.over if beyond and beyond[name] <= limits[name]]
+            one = msgspec.structs.replace(one, usual=usual)
         measured.append(one)
     return Drifted(
         measured=measured,
@@ -161,12 +165,19 @@ def _measure(
     chance: float,
 ) -> Measured:
     bins, count = bins_of(values, reference), len(reference.shares) + 1
-    effect = max([1.0, *(design_effect(bins, codes, count) for codes in groups)])
+    effect = _effect(bins, groups, count)
+    outside = outside_of(values, reference)
+    alone = {
+        "missing": _effect(np.isnan(values).astype(np.int64), groups, 2) / effect,
+        "outside": _effect(outside.astype(np.int64), groups, 2) / effect,
+    }
+    effects = {one: max(1.0, found) for one, found in alone.items()}
     # Training's rows are of the same users and merchants.
     day, trained = binned(values, reference).worth(effect), of_reference(reference).worth(effect)
+    day = msgspec.structs.replace(day, effects=effects)
     found, extra = distances(day, trained), noise(day, trained, chance)
     bound = {one: limits[one] + extra[one] for one in MEASURES}
-    unseen, counts = np.unique(values[outside_of(values, reference)], return_counts=True)
+    unseen, counts = np.unique(values[outside], return_counts=True)
     return Measured(
         name=name,
         rows=values.size,
@@ -174,6 +185,7 @@ def _measure(
         shares=day.shares,
         trained=trained.shares,
         effect=effect,
+        effects=effects,
         outside=day.outside,
         unseen=unseen[np.argsort(-counts, kind="stable")][:3].tolist(),
         distances=found,
@@ -182,19 +194,25 @@ def _measure(
     )
 
 
-def _usual(
-    one: Measured, days: Sequence[Binned], limits: Mapping[str, float], chance: float
-) -> list[str]:
-    """The measures over their bound that don't stand out of former days; of one day none is."""
+def _effect(bins: np.ndarray, groups: Sequence[np.ndarray], count: int) -> float:
+    """The largest design effect of any grouping; at least 1."""
+    return max([1.0, *(design_effect(bins, codes, count) for codes in groups)])
+
+
+def beyond_habit(one: Measured, days: Sequence[Binned], chance: float) -> dict[str, float]:
+    """How far each measure stands out of former days of the same weekday, with what chance explains
+    and how far those are apart taken off; empty for fewer than two, which show no spread."""
     if len(days) < 2:
-        return []
-    day = Binned(shares=one.shares, outside=one.outside, rows=one.rows).worth(one.effect)
+        return {}
+    day = Binned(shares=one.shares, outside=one.outside, rows=one.rows, effects=one.effects)
+    day = day.worth(one.effect)
     days = [former.worth(one.effect) for former in days]
     habit = pooled(days)
     among = [distances(own, pooled([o for o in days if o is not own])) for own in days]
     found, extra = distances(day, habit), noise(day, habit, chance)
-    spread = {name: max(other[name] for other in among) for name in MEASURES}
-    return [name for name in one.over if found[name] <= limits[name] + extra[name] + spread[name]]
+    return {
+        name: found[name] - extra[name] - max(other[name] for other in among) for name in MEASURES
+    }
 
 
 def _excess(one: Measured) -> float:

@@ -22,7 +22,7 @@ def sentences(one: Measured) -> list[str]:
     over = {name for name in one.over if name not in one.usual}
     said = []
     if "outside" in over:
-        values = ", ".join(number(value) for value in one.unseen)
+        values = ", ".join(dict.fromkeys(number(value) for value in one.unseen))
         said.append(f"{share(one.outside)} have a value that training never saw, as {values}")
     if "missing" in over:
         said.append(_missing(one))

@@ -85,7 +85,7 @@ def test_what_training_never_saw() -> None:
     ]
     amounts = reference(np.linspace(1, 100, 500))
     assert amounts.values is None
-    assert outside_of(np.array([0.5, 1, 55.5, 100, 101, np.nan]), amounts).tolist() == [
+    assert outside_of(np.array([0.89, 0.91, 55.5, 109, 111, np.nan]), amounts).tolist() == [
         True,
         False,
         False,
@@ -93,6 +93,9 @@ def test_what_training_never_saw() -> None:
         True,
         False,
     ]
+    # A code for what is missing is seen for what it is, whatever the margin.
+    since = reference(np.linspace(0, 90_000, 500))
+    assert outside_of(np.array([-1.0, 0.0]), since).tolist() == [True, False]
     # 0.1 as a model sees it is what training saw as 0.1.
     assert not outside_of(np.array([0.1]), reference(np.array([0.1, 0.2], np.float32))).any()
 

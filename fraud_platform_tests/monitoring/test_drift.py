@@ -263,3 +263,34 @@ def test_what_was_measured_survives_json(day: Columns, trained: dict[str, Histog
 )
 def test_how_many_more_is_said_as_people_say_it(day: float, training: float, said: str) -> None:
     assert times(day, training) == said
+
+
+def test_what_a_single_merchant_does_is_no_drift_and_what_many_do_is(
+    day: Columns, trained: dict[str, Histogram]
+) -> None:
+    merchants = np.arange(ROWS) // 200
+    amounts = np.random.default_rng(2).permutation(day["amount"])
+    at_one = np.where(merchants == 3, 1e9, amounts)
+    of_all = np.where(np.arange(ROWS) % 10 == 3, 1e9, amounts)
+    for values, over in ((at_one, False), (of_all, True)):
+        (found,) = judged({"amount": values}, trained, users=merchants).measured
+        assert found.outside == pytest.approx(0.1)
+        assert ("outside" in found.over) == over
+
+
+def test_few_known_values_are_not_far_from_training_by_chance() -> None:
+    """Nine in ten thousand are known in training, ten of the day's thousand: they say little."""
+    random = np.random.default_rng(0)
+
+    def rare(rows: int) -> np.ndarray:
+        return np.where(random.random(rows) < 0.01, random.exponential(1.0, rows), np.nan)
+
+    column = rare(20_000)
+    kept = build_reference(column[:, None], np.zeros(column.size), ["user_tx_count_24h"])
+    made = {"user_tx_count_24h": read_reference(kept)["user_tx_count_24h"]}
+    over = [
+        one.over
+        for _ in range(200)
+        for one in judged({"user_tx_count_24h": rare(1_000)}, made).measured
+    ]
+    assert sum("ks" in one for one in over) <= 2

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -75,8 +76,8 @@ def test_the_other_frauds_stay_as_they_are(
 def test_honest_amounts_rise_by_what_was_asked_for(
     old: list[pl.DataFrame], new: list[pl.DataFrame]
 ) -> None:
-    before, after = honest(old)["amount"], honest(new)["amount"]
-    assert after.len() == before.len()
+    before, after = (honest(frames)["amount"].to_numpy() for frames in (old, new))
+    assert after.size == before.size
     assert after.sum() == pytest.approx(1.4 * before.sum(), rel=1e-4)
 
 
@@ -102,8 +103,8 @@ def test_the_new_fraud_comes_at_night_from_known_devices_for_usual_amounts(
     known = found.join(devices, on=["user_id", "device_id"], how="semi").height
     assert known > 0.75 * found.height  # of the rest the user paid with another one these days
     habit = usual.group_by("user_id").agg(habit=pl.col("amount").mean())
-    times = found.join(habit, on="user_id").select(pl.col("amount") / pl.col("habit")).to_series()
-    assert (times < 4).mean() > 0.85
+    times = found.join(habit, on="user_id").select(pl.col("amount") / pl.col("habit"))
+    assert np.quantile(times.to_numpy(), 0.85) < 4
 
 
 @pytest.mark.parametrize(
