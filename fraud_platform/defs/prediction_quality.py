@@ -58,42 +58,37 @@ def prediction_quality(
 
     settings, lake = platform.settings, platform.lake
     start, end = (moment.date() for moment in window(context))
-    reports: list[QualityReport] = []
-    parities: list[LiveParity] = []
-    told = {}
+    made: list[tuple[QualityReport, LiveParity]] = []
     for day in days_between(start, end):
         with checks.explained():
             report = quality_day.report_on(settings, lake, day)
             parity = live_parity.report_on(settings, lake, day)
-        path = quality_day.keep(settings.quality_dir, report)
-        reports.append(report)
-        parities.append(parity)
-        told[day] = {
+        kept = {
+            "report": quality_day.keep(settings.quality_dir, report),
+            "parity_report": live_parity.keep(settings.quality_dir, parity),
+        }
+        told = {
             "verdict": quality_day.headline(report),
             "quality": dg.MetadataValue.md(quality_day.markdown(report)),
             "findings": dg.MetadataValue.json(report.findings),
-            "report": dg.MetadataValue.path(str(path)),
             "parity": dg.MetadataValue.md(live_parity.markdown(parity)),
-            "parity_report": dg.MetadataValue.path(
-                str(live_parity.keep(settings.quality_dir, parity))
-            ),
             "vectors": parity.vectors,
             "identical_vectors": parity.identical,
+            **{name: dg.MetadataValue.path(str(path)) for name, path in kept.items()},
             **_figures(report),
         }
-    metadata.describe_days(context, told)
-    matured = [report.days[0] for report in reports]
-    by_request = any(live_parity.of_request(name) for one in parities for name in one.differing)
+        metadata.describe_days(context, {day: told})
+        made.append((report, parity))
+    by_request = any(live_parity.of_request(name) for _, one in made for name in one.differing)
     severity = dg.AssetCheckSeverity.ERROR if by_request else dg.AssetCheckSeverity.WARN
+    matured = [report.days[0] for report, _ in made]
+    unjudged = [f"{one.decided}: {one.unjudged}" for one in matured if one.unjudged]
+    broken = [text for _, parity in made for text in live_parity.broken(parity)]
     return dg.MaterializeResult(
         check_results=[
-            checks.held(
-                JUDGED, [f"{one.decided}: {one.unjudged}" for one in matured if one.unjudged]
-            ),
-            checks.held(ABOVE_FLOORS, [text for one in reports for text in one.findings]),
-            checks.held(
-                PARITY, [text for one in parities for text in live_parity.broken(one)], severity
-            ),
+            checks.held(JUDGED, unjudged),
+            checks.held(ABOVE_FLOORS, [text for report, _ in made for text in report.findings]),
+            checks.held(PARITY, broken, severity),
         ]
     )
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from fraud_platform.monitoring.freshness import Freshness, sources_of
 from fraud_platform.settings import Settings
 
 CONTENT = ("timestamp_us", "user_id", "merchant_id", "device_id", "amount_cents")
-ROWS = 200_000
+ROWS = 250_000
 """Vectors that are held at a time."""
 
 DEGRADED = "degraded: scored without the online state"
@@ -44,13 +45,17 @@ def report_on(settings: Settings, lake: Lake, day: date) -> LiveParity:
     Every decision is compared by itself, those of one transaction too. What can't be compared is
     left out and counted by reason. A day with nothing to compare says so.
     """
-    decisions = lake.read(PREDICTION_LOG, day, day + timedelta(days=1), columns=_LOGGED)
+    decisions = pl.from_arrow(
+        lake.dataset(PREDICTION_LOG, day, day + timedelta(days=1)).to_table(columns=_LOGGED)
+    )
+    assert isinstance(decisions, pl.DataFrame)
     left_out, skewed, differing = Counter[str](), Counter[str](), Counter[str]()
     vectors = identical = 0
-    for names, rows in _comparable(settings, lake, decisions, left_out):
+    parts = (_comparable(settings, lake, part, left_out) for part in decisions.iter_slices(ROWS))
+    for names, rows in chain.from_iterable(parts):
         differs = _differs(rows, names)
-        vectors, identical = vectors + rows.height, identical + int((~differs.any(axis=1)).sum())
         some = differs.any(axis=1)
+        vectors, identical = vectors + rows.height, identical + int((~some).sum())
         freshness = Freshness(lake, CATALOGUE, rows.filter(pl.Series(some)))
         for place in np.flatnonzero(differs.any(axis=0)):
             name, mine = names[place], differs[some, place]
@@ -135,10 +140,9 @@ def _comparable(
         paid = (pl.col("timestamp_us") // DAY_US).cast(pl.Int32).cast(pl.Date).alias("paid")
         for (day,), of_day in fits.group_by(paid):
             assert isinstance(day, date)
-            for part in of_day.iter_slices(ROWS):
-                rows = _beside(lake, day, part, names, left_out)
-                if rows.height:
-                    yield names, rows
+            rows = _beside(lake, day, of_day, names, left_out)
+            if rows.height:
+                yield names, rows
 
 
 def _beside(
