@@ -100,11 +100,11 @@ class Prometheus:
     def broken_rules(self, seconds: float = 30) -> list[str]:
         """The rules that can't be evaluated on what there is, and why, once all have been tried."""
         end = time.monotonic() + seconds
-        while rules := self._rules():
-            if all(one["health"] != "unknown" for one in rules):
-                break
+        rules = self._rules()
+        while not rules or any(one["health"] == "unknown" for one in rules):
             assert time.monotonic() < end, rules
             time.sleep(0.05)
+            rules = self._rules()
         return [f"{one['name']}: {one['lastError']}" for one in rules if one["health"] != "ok"]
 
     def _rules(self) -> list[dict[str, Any]]:

@@ -144,6 +144,10 @@ def test_every_metric_has_its_value_and_a_restart_of_the_service_breaks_nothing(
 
         write_figures(settings.figures_file, replace(FIGURES, drift=[]))
         prometheus.comes_to("count(feature_distribution_shift)", lambda value: value is None)
+        settings.figures_file.write_text("{")
+        prometheus.comes_to("fraud_figures_readable", lambda value: value == 0)
+        prometheus.comes_to("count(fraud_table_rows)", lambda value: value is None)
+    assert exporter.log().count("is not readable") == 1  # though it was asked more often
     assert exporter.stop() == 0
     assert exporter.log().rstrip().endswith("INFO stopped")
 

@@ -71,3 +71,28 @@ def test_every_process_is_scraped_where_it_listens_by_default() -> None:
         "follower": [f"{default.ingest.metrics_host}:{default.ingest.metrics_port}"],
         "stream": [f"{default.stream.metrics_host}:{default.stream.metrics_port}"],
     }
+
+
+def test_the_compose_file_runs_it_for_this_machine_alone_and_only_where_asked() -> None:
+    compose = yaml.safe_load((DEPLOYED.parent / "compose.yaml").read_text())
+    named = compose["volumes"]
+    watching = {
+        name: one
+        for name, one in compose["services"].items()
+        if "monitoring" in one.get("profiles", [])
+    }
+    assert set(watching) == {"prometheus", "grafana"}
+    for service in watching.values():
+        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"])
+        places = [volume.split(":")[0] for volume in service["volumes"]]
+        for place in places:
+            mounted = (DEPLOYED.parent / place).is_dir() if "/" in place else place in named
+            assert mounted, place
+    prometheus, grafana = watching["prometheus"], watching["grafana"]
+    assert "--web.listen-address=127.0.0.1:9090" in prometheus["command"]
+    assert grafana["environment"]["PROMETHEUS_URL"] == "http://127.0.0.1:9090"
+    assert grafana["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    provisioned = "".join(
+        path.read_text() for path in (DEPLOYED.parent / "grafana/provisioning").rglob("*.yml")
+    )
+    assert set(re.findall(r"\$\{(\w+)\}", provisioned)) <= set(grafana["environment"])
