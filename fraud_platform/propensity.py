@@ -7,10 +7,36 @@ the limit nothing stands for what was blocked, so figures leave out all payments
 which is no estimate, takes them by whatever labels they have.
 """
 
+import msgspec
 import polars as pl
 
 DRAWN = ("action", "propensity", "amount_cents", "pass_limit_cents")
 """Columns of `prediction_log` that weights are made of; nulls in rows of before there were any."""
+
+
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of labelled rows where would-be blocks were let pass at random.
+
+    `passed` of them were let pass and count `counted` times together; `blocked` transactions were
+    left out beside them, and so were `over_limit` ones.
+    """
+
+    passed: int
+    counted: float
+    blocked: int
+    over_limit: int
+
+
+def weighed(kept: pl.DataFrame, left_out: pl.DataFrame) -> Weighed:
+    """The account of rows with `weight`, and of those left out, with `over_limit`."""
+    passed = kept.filter(pl.col("weight") != 1)
+    over = int(left_out["over_limit"].sum())
+    return Weighed(
+        passed=passed.height,
+        counted=float(passed["weight"].sum()),
+        blocked=left_out.height - over,
+        over_limit=over,
+    )
 
 
 def over_limit() -> pl.Expr:

@@ -39,8 +39,9 @@ def evaluation_report(
     """The day's model on the last days of its window, beside the live one, a rule and no rule.
 
     Reads the table versions that training recorded and counts in the costs that it was given, so
-    both speak of the same rows and money. Intervals are bootstrapped over users. The report is one
-    HTML page in MLflow; the plots are in the metadata here as well.
+    both speak of the same rows and money. Intervals are bootstrapped over users. Where the service
+    let would-be blocks pass at random, rows are weighed as in `propensity`, and the report says so.
+    It is one HTML page in MLflow; the plots are in the metadata here as well.
     """
     # XGBoost and matplotlib take seconds to import, which loading the definitions needn't pay.
     from fraud_platform.modelling.champion import read_champion  # noqa: PLC0415

@@ -10,6 +10,7 @@ import msgspec
 from fraud_platform import progress
 from fraud_platform.defs import checks, metadata
 from fraud_platform.defs.partitions import daily, last_day, retry, run_a_day
+from fraud_platform.defs.prediction_log import prediction_log
 from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.training_config import TrainingConfig
 from fraud_platform.defs.transaction_features import transaction_features
@@ -53,6 +54,12 @@ _reach = _matured + _settings.training.window_days - 1
                 start_offset=-_reach, end_offset=0, allow_nonexistent_upstream_partitions=True
             ),
         ),
+        dg.AssetDep(
+            prediction_log,
+            partition_mapping=dg.TimeWindowPartitionMapping(
+                start_offset=-_reach, end_offset=0, allow_nonexistent_upstream_partitions=True
+            ),
+        ),
     ],
     partitions_def=daily,
     backfill_policy=run_a_day,
@@ -68,7 +75,9 @@ def fraud_model(
 
     Fitted on the first days of the window; trees counted, scores calibrated and the threshold
     chosen on the days after; the window's last days are left to `evaluation_report`. It sees the
-    labels known at the day's end, no later ones, so a backfill over past days is a backtest.
+    labels known at the day's end, no later ones, so a backfill over past days is a backtest. Where
+    the service let would-be blocks pass at random, those count by the inverse of their propensity,
+    and blocked ones, of which nobody knows what they were, are left out.
     """
     # XGBoost and scikit-learn take seconds to import, which loading the definitions needn't pay.
     from fraud_platform.modelling.fit import parameters, positive_weight  # noqa: PLC0415
@@ -76,6 +85,7 @@ def fraud_model(
     from fraud_platform.modelling.reference import build_reference  # noqa: PLC0415
     from fraud_platform.modelling.train import train  # noqa: PLC0415
     from fraud_platform.modelling.tune import tune  # noqa: PLC0415
+    from fraud_platform.modelling.wording import let_pass  # noqa: PLC0415
 
     settings, day = platform.settings, last_day(context).date()
     with checks.explained(), scratch(settings.scratch_dir) as folder:
@@ -150,6 +160,7 @@ def fraud_model(
             "test": str(split.test),
             "fit_rows": data.fit.rows.height,
             "fit_frauds": int(data.fit.is_fraud.sum()),
+            **({"let_pass": let_pass(data.fit.weighed)} if data.fit.weighed else {}),
             "trees": record.rounds * training.parallel_trees,
             "tuning": _told(tuned),
             "threshold": round(trained.threshold.value, 4),

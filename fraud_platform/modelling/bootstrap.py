@@ -18,7 +18,7 @@ from fraud_platform.modelling.calibration import BINS
 from fraud_platform.modelling.card_precision import users_by_day
 from fraud_platform.modelling.costs import Costs
 from fraud_platform.modelling.record import Interval
-from fraud_platform.modelling.scored import arrays, check_both_classes
+from fraud_platform.modelling.scored import arrays, check_both_classes, weight_of
 
 K = 100
 """Cards a day of `card_precision_100`."""
@@ -47,7 +47,8 @@ def resample(
     """Of each entrant its metrics on `samples` draws of users, by name as in `evaluate.Metrics`.
 
     The arrays have the shape (samples,), `money_saved` in currency units, and at the same place in
-    each is the same draw. A user drawn twice is two cards. A draw without a fraud, or of nothing
+    each is the same draw. A user drawn twice is two cards; a row's `weight`, where there is one, is
+    its user's, drawn or not. A draw without a fraud, or of nothing
     else, has no metric: NaN. Equal rows, in any order, and seeds give equal figures. Raises
     EvaluationError for rows of one class.
     """
@@ -102,10 +103,16 @@ def _sums(entrant: Entrant, users: np.ndarray, count: int, costs: Costs) -> np.n
     columns = (None, is_fraud, alert, alert & is_fraud, (saved - costs.review) * alert)
     bins = np.minimum((score * BINS).astype(np.int32), BINS - 1) + BINS * users
     off = score - is_fraud
+    weight = weight_of(entrant.rows)
+    if weight is not None:
+        columns = (weight, *(column * weight for column in columns[1:]))
+    squares = np.square(off)
+    if weight is not None:
+        squares, off = squares * weight, off * weight
     return np.column_stack(
         [
             *(np.bincount(users, weights=column, minlength=count) for column in columns),
-            np.bincount(users, weights=np.square(off), minlength=count),
+            np.bincount(users, weights=squares, minlength=count),
             np.bincount(bins, weights=off, minlength=BINS * count).reshape(count, BINS),
         ]
     )
@@ -144,6 +151,9 @@ class _Ranking:
         score, places = score[order], np.flatnonzero(is_fraud[order])
         self._users = users[order]
         self._fraud_users = self._users[places]
+        weight = weight_of(rows)
+        self._weight = None if weight is None else weight[order]
+        self._fraud_weight = None if weight is None else weight[order][places]
         # The first fraud of each group of equal scores, where the group starts, and where it ends.
         values, self._first = np.unique(-score[places], return_index=True)
         starts, ends = (np.searchsorted(-score, values, side=s) for s in ("left", "right"))
@@ -153,10 +163,10 @@ class _Ranking:
 
     def areas(self, drawn: np.ndarray) -> tuple[float, float]:
         """AUC ROC and average precision with each user's rows `drawn` times."""
-        between = np.add.reduceat(drawn[self._users], self._cuts, dtype=np.int64)
+        between = _summed(drawn[self._users], self._weight, self._cuts)
         above = np.concatenate([[0], np.cumsum(between)])
         before, upto = above[self._starts], above[self._ends]
-        here = np.add.reduceat(drawn[self._fraud_users], self._first, dtype=np.int64)
+        here = _summed(drawn[self._fraud_users], self._fraud_weight, self._first)
         caught = np.cumsum(here)
         frauds, rest = caught[-1], above[-1] - caught[-1]
         if not frauds or not rest:
@@ -165,6 +175,13 @@ class _Ranking:
         auc = 1 - (here * stopped).sum() / (frauds * rest)
         precision = (here * caught / np.maximum(upto, 1)).sum() / frauds
         return float(auc), float(precision)
+
+
+def _summed(drawn: np.ndarray, weight: np.ndarray | None, starts: np.ndarray) -> np.ndarray:
+    """How often rows count between one start and the next."""
+    if weight is None:
+        return np.add.reduceat(drawn, starts, dtype=np.int64)
+    return np.add.reduceat(drawn * weight, starts)
 
 
 class _Cards:
@@ -185,10 +202,16 @@ class _Cards:
         self._users, self._frauds = np.full(shape, -1, np.int32), np.zeros(shape, bool)
         self._users[day, place] = first["user_id"].to_numpy()
         self._frauds[day, place] = first["is_fraud"].to_numpy()
+        self._weight = None
+        if "weight" in first.columns:
+            self._weight = np.zeros(shape)
+            self._weight[day, place] = first["weight"].to_numpy()
 
     def precision(self, drawn: np.ndarray) -> float:
         """`card_precision` at K with each user `drawn` times."""
         times = np.append(drawn, 0).astype(np.int64)[self._users]
+        if self._weight is not None:
+            times = times * self._weight
         before = np.cumsum(times, axis=1) - times
         taken = np.clip(K - before, 0, times)
         cards = taken.sum(axis=1)

@@ -25,8 +25,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         return np.exp(-np.logaddexp(0, -z))
 
 
-def fit_calibration(margin: np.ndarray, is_fraud: np.ndarray) -> Calibration:
-    """The calibration of greatest likelihood on margins and outcomes of both classes.
+def fit_calibration(
+    margin: np.ndarray, is_fraud: np.ndarray, weight: np.ndarray | None = None
+) -> Calibration:
+    """The calibration of greatest likelihood on margins and outcomes of both classes, each row
+    counting `weight` times.
 
     Where the best a or b is negative it is held at 0, as in the paper.
     """
@@ -34,13 +37,15 @@ def fit_calibration(margin: np.ndarray, is_fraud: np.ndarray) -> Calibration:
 
     x = np.stack([-np.logaddexp(0, -margin), np.logaddexp(0, margin), np.ones_like(margin)], axis=1)
     sign = np.where(is_fraud, 1.0, -1.0)
+    weight = np.ones(sign.size) if weight is None else weight
+    towards, total = sign * weight, weight.sum()
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         z = sign * (x @ w)
-        gradient = -(sign * np.exp(-np.logaddexp(0, z))) @ x
-        return float(np.logaddexp(0, -z).sum()) / sign.size, gradient / sign.size
+        gradient = -(towards * np.exp(-np.logaddexp(0, z))) @ x
+        return float((np.logaddexp(0, -z) * weight).sum()) / total, gradient / total
 
-    share = is_fraud.mean()
+    share = np.average(is_fraud, weights=weight)
     start = np.array([1.0, 1.0, np.log(share / (1 - share))])
     bounds = [(0, None), (0, None), (None, None)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
@@ -76,6 +81,6 @@ def expected_calibration_error(
     return float(np.nansum(np.abs(mean_score - fraud_share) * count) / count.sum())
 
 
-def brier_score(score: np.ndarray, is_fraud: np.ndarray) -> float:
+def brier_score(score: np.ndarray, is_fraud: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Mean squared distance between score and outcome (Brier 1950, for two classes)."""
-    return float(np.mean(np.square(score - is_fraud)))
+    return float(np.average(np.square(score - is_fraud), weights=weight))

@@ -23,6 +23,7 @@ from fraud_platform.modelling.training_checks import (
     check_finite,
     check_label_shares,
 )
+from fraud_platform.propensity import Weighed, weighed
 from fraud_platform.settings import Labels, Training
 
 KEPT = ("event_date", "transaction_id", "user_id", "amount_cents", "is_fraud")
@@ -34,8 +35,9 @@ CHUNK = 1_000_000
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the window: its labelled rows, ordered by day and transaction.
 
-    `rows` has the columns KEPT and SLICED; `is_fraud` (rows, bool) and the matrix in `file` (rows x
-    `features`, float32, NaN = missing) are in the same order.
+    `rows` has the columns KEPT and SLICED, and `weight` where rows don't count alike; `is_fraud`
+    (rows, bool) and the matrix in `file` (rows x `features`, float32, NaN = missing) are in the
+    same order. `weighed` is None where nothing was drawn.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     rows: pl.DataFrame
     is_fraud: np.ndarray
     file: Path
+    weighed: Weighed | None = None
 
     def chunks(
         self, most: int = CHUNK, features: Sequence[str] | None = None
@@ -93,26 +96,34 @@ def prepare(
     Each day's rows have `event_date` (Date), `transaction_id`, `user_id`, `amount_cents` (Int64),
     `is_fraud` (Boolean, null = no label known) and the features (Float64, null = missing), in any
     order; days outside the window, or in its gap, are left out, and so are rows without a label
-    once the day is seen to have enough of them. The matrices are written into `scratch`, an empty
-    directory that must outlive the result. Raises TrainingRefused, naming the mend, for a column
-    that is missing or mistyped, a feature that is infinite or NaN, a day without rows or with too
-    few labels, a transaction that comes twice, and a part of one class.
+    once the day is seen to have enough of them. With `weight` and `over_limit` (see `propensity`)
+    rows without a weight are left out, and of the test part those over the limit. The matrices are
+    written into `scratch`, an empty directory that must outlive the result. Raises TrainingRefused,
+    naming the mend, for a column that is missing or mistyped, a feature that is infinite or NaN, a
+    day without rows or with too few labels, a transaction that comes twice, and a part of one
+    class.
     """
     kept = [*KEPT, *(name for name in SLICED if name in features)]
     frames: dict[str, list[pl.DataFrame]] = {name: [] for name in split.parts}
     files = {name: scratch / f"{name}.f32" for name in split.parts}
+    left_out: dict[str, list[pl.DataFrame]] = {name: [] for name in split.parts}
     absent = []
     for path in files.values():
         path.touch(exist_ok=False)
-    for day, rows in days:
+    for day, given in days:
         names = [name for name, span in split.parts.items() if span.start <= day < span.end]
         if not names:
             continue
-        check_columns(rows, features)
-        if rows.is_empty():
+        check_columns(given, features)
+        if given.is_empty():
             absent.append(day)
             continue
-        check_day(day, rows)
+        check_day(day, given)
+        rows = given
+        if "weight" in given.columns:
+            rows, dropped = _counted(given, names)
+            for name in names:
+                left_out[name].append(dropped)
         check_label_shares(day, rows, labels, training)
         check_finite(day, rows, features)
         # An order of its own: the same rows give the same model, however the lake returned them.
@@ -120,7 +131,7 @@ def prepare(
         for name, part in _shared_out(day, ordered, names, split, training).items():
             with files[name].open("ab") as file:
                 matrix_of(part, features).tofile(file)
-            frames[name].append(part.select(kept))
+            frames[name].append(part.select(*kept, *{"weight"} & {*part.columns}))
     check_days_present(absent, split)
     parts = {}
     for name, span in split.parts.items():
@@ -132,10 +143,20 @@ def prepare(
             rows=found,
             is_fraud=found["is_fraud"].to_numpy().astype(bool),
             file=files[name],
+            weighed=weighed(found, pl.concat(left_out[name])) if left_out[name] else None,
         )
         if span.days:
             check_classes(name, span, parts[name].is_fraud, labels)
     return Dataset(**parts)
+
+
+def _counted(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that count, and those left out: what was blocked in a draw, and of the test days
+    what is over its limit."""
+    counts = pl.col("weight").is_not_null()
+    if "test" in names:
+        counts &= ~pl.col("over_limit")
+    return rows.filter(counts), rows.filter(~counts).select("over_limit")
 
 
 def _shared_out(

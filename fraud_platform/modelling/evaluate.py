@@ -7,14 +7,15 @@ from fraud_platform.modelling.calibration import brier_score, expected_calibrati
 from fraud_platform.modelling.card_precision import card_precision
 from fraud_platform.modelling.costs import Costs
 from fraud_platform.modelling.decisions import decide
-from fraud_platform.modelling.scored import arrays, check_both_classes, check_scores
+from fraud_platform.modelling.scored import arrays, check_both_classes, check_scores, weight_of
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """What a model did on labelled rows; shares and scores from 0 to 1, money in cents.
 
     `accuracy_never_fraud` is the accuracy of calling nothing fraud, `money_saved` what the
-    decisions save against that. Precision and F1 are 0 where nothing was called fraud.
+    decisions save against that. Precision and F1 are 0 where nothing was called fraud. `rows`,
+    `frauds` and `alerts` are plain counts, whatever the rows weigh.
     """
 
     precision: float
@@ -42,6 +43,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(rows: pl.DataFrame, threshold: float, costs: Costs) -> Metrics:
     """The metrics of scored rows (see `scored`) at the probability `threshold`.
 
+    With a column `weight` each row counts so often.
     Raises EvaluationError for rows of one class, rows without a label, or scores that are no
     probabilities.
     """
@@ -50,18 +52,19 @@ def evaluate(rows: pl.DataFrame, threshold: float, costs: Costs) -> Metrics:
     check_scores(rows)
     check_both_classes(rows)
     score, is_fraud, _ = arrays(rows)
+    weight = weight_of(rows)
     made = decide(rows, threshold, costs)
     return Metrics(
         precision=made.precision,
         recall=made.recall,
         f1=made.f1,
         accuracy=made.accuracy,
-        accuracy_never_fraud=(made.rows - made.frauds) / made.rows,
-        auc_roc=float(roc_auc_score(is_fraud, score)),
-        average_precision=float(average_precision_score(is_fraud, score)),
+        accuracy_never_fraud=made.accuracy_never_fraud,
+        auc_roc=float(roc_auc_score(is_fraud, score, sample_weight=weight)),
+        average_precision=float(average_precision_score(is_fraud, score, sample_weight=weight)),
         card_precision_100=card_precision(rows, k=100),
-        brier=brier_score(score, is_fraud),
-        expected_calibration_error=expected_calibration_error(score, is_fraud),
+        brier=brier_score(score, is_fraud, weight),
+        expected_calibration_error=expected_calibration_error(score, is_fraud, weight),
         money_saved=made.money_saved,
         rows=made.rows,
         frauds=made.frauds,

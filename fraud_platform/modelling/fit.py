@@ -8,6 +8,7 @@ from xgboost.callback import TrainingCallback
 
 from fraud_platform.modelling.dataset import Part
 from fraud_platform.modelling.monotone import constraints
+from fraud_platform.modelling.scored import weight_of
 from fraud_platform.modelling.training_checks import TrainingRefused
 from fraud_platform.settings import Training
 
@@ -47,7 +48,8 @@ def parameters(
 
 
 def positive_weight(part: Part, training: Training) -> float:
-    """What a fraud weighs beside a legitimate row of the fit, by `training.class_balance`.
+    """What a fraud weighs beside a legitimate row of the fit, by `training.class_balance`, beyond
+    the weights that rows have of their own.
 
     Raises TrainingRefused where one class is missing.
     """
@@ -58,6 +60,10 @@ def positive_weight(part: Part, training: Training) -> float:
             f"{positives:,} of {part.is_fraud.size:,} rows to fit on are fraud; "
             "both classes are needed"
         )
+    weight = weight_of(part.rows)
+    if weight is not None:
+        positives = float(weight[part.is_fraud].sum())
+        negatives = float(weight.sum()) - positives
     return (negatives / positives) ** training.class_balance
 
 
@@ -112,6 +118,7 @@ class _Chunks(xgb.DataIter):
     def __init__(self, part: Part) -> None:
         super().__init__()
         self._part = part
+        self._weight = weight_of(part.rows)
         self.reset()
 
     def reset(self) -> None:
@@ -121,12 +128,14 @@ class _Chunks(xgb.DataIter):
         matrix = next(self._chunks, None)
         if matrix is None:
             return False
-        label = self._part.is_fraud[self._read : self._read + len(matrix)]
-        self._read += len(matrix)
+        here = slice(self._read, self._read + len(matrix))
+        label = self._part.is_fraud[here]
+        self._read = here.stop
         input_data(
             data=matrix,
             label=label.astype(np.float32),
             feature_names=list(self._part.features),
+            weight=None if self._weight is None else self._weight[here],
         )
         return True
 

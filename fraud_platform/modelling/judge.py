@@ -11,16 +11,18 @@ from fraud_platform.modelling.dataset import Part
 from fraud_platform.modelling.predict import predict_both
 from fraud_platform.modelling.record import EvaluationRecord, TrainingRecord
 from fraud_platform.modelling.rivals import Contender, compare
-from fraud_platform.modelling.scored import with_scores
+from fraud_platform.modelling.scored import weight_of, with_scores
+from fraud_platform.propensity import Weighed
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is compared, scored; `uncalibrated` and `incomparable` as in `EvaluationRecord`."""
+    """Who is compared, scored; the rest is as in `EvaluationRecord`."""
 
     model: Entrant
     champion: Contender | None
     uncalibrated: dict[str, float]
     incomparable: str | None
+    weighed: Weighed | None = None
 
 
 def features_of(record: TrainingRecord, champion: Champion | Incomparable | None) -> list[str]:
@@ -44,14 +46,16 @@ def enter(
     chunks = test.chunks(features=record.features)
     scores, bare = predict_both(booster, chunks, record.calibration)
     theirs = champion.on(test) if isinstance(champion, Champion) else champion
+    weight = weight_of(test.rows)
     return Entered(
         model=Entrant(rows=with_scores(test.rows, scores), threshold=record.threshold.value),
         champion=theirs if isinstance(theirs, Contender) else None,
         uncalibrated={
-            "brier": brier_score(bare, test.is_fraud),
-            "expected_calibration_error": expected_calibration_error(bare, test.is_fraud),
+            "brier": brier_score(bare, test.is_fraud, weight),
+            "expected_calibration_error": expected_calibration_error(bare, test.is_fraud, weight),
         },
         incomparable=theirs.why if isinstance(theirs, Incomparable) else None,
+        weighed=test.weighed,
     )
 
 
@@ -81,4 +85,5 @@ def judge(
         rivals=found.rivals,
         incomparable=entered.incomparable,
         uncalibrated=entered.uncalibrated,
+        weighed=entered.weighed,
     )

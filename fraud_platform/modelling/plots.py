@@ -23,7 +23,7 @@ from fraud_platform.modelling.figure import (
     new_axes,
     thinned,
 )
-from fraud_platform.modelling.scored import arrays, check_both_classes, check_scores
+from fraud_platform.modelling.scored import arrays, check_both_classes, check_scores, weight_of
 from fraud_platform.modelling.threshold import curve
 
 MAX_BARS = 20
@@ -73,15 +73,18 @@ def plot_precision_recall(
     """Precision against recall, the chosen threshold marked, the champion's beside it, the share of
     frauds as baseline."""
     made = decide(rows, threshold, costs)
-    prevalence = made.frauds / made.rows
+    prevalence = made.prevalence
     figure, axes = new_axes("Precision and recall", str(caption))
     curves = [(rows, "model", MODEL_COLOUR)]
     if champion is not None:
         curves.insert(0, (champion, "champion", CHAMPION_COLOUR))
     for scored, name, colour in curves:
         score, is_fraud, _ = arrays(scored)
-        precision, recall, _ = precision_recall_curve(is_fraud, score, drop_intermediate=True)
-        area = average_precision_score(is_fraud, score)
+        weight = weight_of(scored)
+        precision, recall, _ = precision_recall_curve(
+            is_fraud, score, sample_weight=weight, drop_intermediate=True
+        )
+        area = average_precision_score(is_fraud, score, sample_weight=weight)
         axes.step(
             *thinned(recall, precision),
             where="post",
@@ -103,7 +106,9 @@ def plot_precision_recall(
 def plot_roc(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Caption) -> bytes:
     """Frauds caught against false alarms, the chosen threshold marked, chance as baseline."""
     score, is_fraud, _ = arrays(rows)
-    false_positive, true_positive, _ = roc_curve(is_fraud, score, drop_intermediate=True)
+    false_positive, true_positive, _ = roc_curve(
+        is_fraud, score, sample_weight=weight_of(rows), drop_intermediate=True
+    )
     made = decide(rows, threshold, costs)
     figure, axes = new_axes("ROC", str(caption))
     area = auc(false_positive, true_positive)
@@ -113,8 +118,7 @@ def plot_roc(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Captio
         label=f"model, area {area:.3f}",
     )
     axes.plot([0, 1], [0, 1], color=BASELINE_COLOUR, linestyle="--", label="chance, area 0.500")
-    stopped = (made.alerts - made.caught) / (made.rows - made.frauds)
-    mark_threshold(axes, stopped, made.recall, threshold)
+    mark_threshold(axes, made.stopped, made.recall, threshold)
     axes.set(
         xlabel="Share of legitimate transactions stopped", ylabel="Recall: share of frauds caught"
     )
@@ -147,9 +151,10 @@ def plot_cost(rows: pl.DataFrame, threshold: float, costs: Costs, caption: Capti
 def plot_calibration(rows: pl.DataFrame, caption: Caption) -> bytes:
     """Share of frauds among rows of like score, the diagonal of a calibrated model as baseline."""
     score, is_fraud, _ = arrays(rows)
-    mean_score, fraud_share, count = reliability(score, is_fraud)
+    weight = weight_of(rows)
+    mean_score, fraud_share, count = reliability(score, is_fraud, weight)
     figure, axes = new_axes("Calibration", str(caption))
-    error = expected_calibration_error(score, is_fraud)
+    error = expected_calibration_error(score, is_fraud, weight)
     filled = count > 0
     axes.plot(
         mean_score[filled],
@@ -169,7 +174,7 @@ def plot_calibration(rows: pl.DataFrame, caption: Caption) -> bytes:
             bbox=LABEL_BOX,
         )
     axes.plot([0, 1], [0, 1], color=BASELINE_COLOUR, linestyle="--", label="calibrated")
-    share = float(is_fraud.mean())
+    share = float(np.average(is_fraud, weights=weight))
     axes.axhline(share, color=BASELINE_COLOUR, linestyle=":", label=f"share of frauds {share:.2%}")
     axes.set(xlabel="Mean score of the bin (numbers: its transactions)", ylabel="Share of frauds")
     as_shares(axes)

@@ -8,6 +8,7 @@ from fraud_platform.modelling.calibration import Calibration
 from fraud_platform.modelling.slices import Slice
 from fraud_platform.modelling.split import Split
 from fraud_platform.modelling.threshold import Threshold
+from fraud_platform.propensity import Weighed
 from fraud_platform.settings import Training
 
 TRAINING = "training.json"
@@ -68,7 +69,8 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `sha256` is that of the model that was scored. `intervals` are bootstrapped over users, and
     `uncalibrated` holds `brier` and `expected_calibration_error` of the model's scores before
     calibration. `incomparable` says why the live model could not be scored on these rows; it is
-    None where it was, or where there is none.
+    None where it was, or where there is none. `weighed` says what became of the test rows where
+    would-be blocks were let pass at random; None where none were.
     """
 
     partition: str
@@ -80,3 +82,4 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
     rivals: list[Rival]
     incomparable: str | None = None
     uncalibrated: dict[str, float] = {}
+    weighed: Weighed | None = None

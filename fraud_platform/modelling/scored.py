@@ -46,6 +46,14 @@ def check_both_classes(rows: pl.DataFrame) -> None:
         )
 
 
+def weight_of(rows: pl.DataFrame) -> np.ndarray | None:
+    """How often each row counts (float64), or None where all count alike.
+
+    Weights are there where would-be blocks were let pass at random (see `propensity`).
+    """
+    return rows["weight"].to_numpy() if "weight" in rows.columns else None
+
+
 def arrays(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score (float64), is_fraud (bool) and amount in cents (int64) of scored rows."""
     return (

@@ -7,7 +7,7 @@ import polars as pl
 
 from fraud_platform.modelling.costs import Costs
 from fraud_platform.modelling.decisions import decide
-from fraud_platform.modelling.scored import arrays, check_scores
+from fraud_platform.modelling.scored import arrays, check_scores, weight_of
 
 AMOUNT_BANDS = (10, 50, 200, 1_000)
 """Where an amount band ends and the next begins, in currency units."""
@@ -104,6 +104,10 @@ def _slice(dimension: str, value: str, part: pl.DataFrame, threshold: float, cos
         alerts=made.alerts,
         precision=made.precision,
         recall=made.recall,
-        average_precision=float(average_precision_score(is_fraud, score)) if both else None,
+        average_precision=float(
+            average_precision_score(is_fraud, score, sample_weight=weight_of(part))
+        )
+        if both
+        else None,
         money_saved=made.money_saved,
     )

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.modelling.costs import Costs, cost_cents, costs_of
-from fraud_platform.modelling.scored import arrays, check_scores
+from fraud_platform.modelling.scored import arrays, check_scores, weight_of
 from fraud_platform.settings import Training
 
 
@@ -28,7 +28,8 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
     All arrays have the shape (distinct scores and 0,). What `thresholds[i]` decides holds up to,
     but not including, `thresholds[i + 1]`, and the last up to 1: together they say it of any
-    threshold from 0 to 1. `cost` is in cents, `alerts` and `caught` (frauds among them) are counts.
+    threshold from 0 to 1. `cost` is in cents, `alerts` and `caught` (frauds among them) are counts,
+    by the rows' weight where they have one.
     """
 
     thresholds: np.ndarray
@@ -45,7 +46,9 @@ def curve(rows: pl.DataFrame, costs: Costs) -> Curve:
     # What an alert on a row changes, against letting it through.
     missed = -(amount_cents[order] + costs.missed_fraud_fee)
     change = np.where(is_fraud, missed, costs.false_alarm) + costs.review
-    never = -int(missed[is_fraud].sum())
+    given = weight_of(rows)
+    weight = np.ones(score.size, np.int64) if given is None else given[order]
+    never = -(missed * weight)[is_fraud].sum()
     last_of_score = np.append(np.flatnonzero(np.diff(score)), score.size - 1)
     thresholds = score[last_of_score]
     first = -1 if score[0] > 0 else None  # the threshold 0, below every score
@@ -56,11 +59,13 @@ def curve(rows: pl.DataFrame, costs: Costs) -> Curve:
         below = np.concatenate([[0], np.cumsum(values)])
         return below[-1] - below[last_of_score + 1]
 
+    cost = never + above(change * weight)
     return Curve(
         thresholds=thresholds,
-        cost=never + above(change),
-        alerts=score.size - 1 - last_of_score,
-        caught=above(is_fraud.astype(np.int64)),
+        # Exact as integers are, where no weight makes fractions of them.
+        cost=cost if given is None else np.rint(cost).astype(np.int64),
+        alerts=above(weight),
+        caught=above(is_fraud * weight),
     )
 
 
@@ -86,13 +91,13 @@ def tune_threshold(rows: pl.DataFrame, training: Training) -> Threshold:
     low = float(found.thresholds[best])
     high = float(found.thresholds[best + 1]) if best + 1 < found.cost.size else 1.0
     middle = (low + high) / 2
-    alerts = int(found.alerts[best])
+    stopped = int(np.count_nonzero(rows["score"].to_numpy() > low))
     extreme = {0: ", which stops no payment", rows.height: ", which stops every payment"}
     return Threshold(
         # Between two neighbouring doubles there is no middle: it rounds to one of them.
         value=middle if middle < high else low,
         tuned=True,
-        reason=f"{reason} on the validation rows{extreme.get(alerts, '')}",
+        reason=f"{reason} on the validation rows{extreme.get(stopped, '')}",
         cost=int(found.cost[best]),
         cost_never=int(found.cost[-1]),
     )
@@ -101,7 +106,9 @@ def tune_threshold(rows: pl.DataFrame, training: Training) -> Threshold:
 def _choose(found: Curve, rows: pl.DataFrame, training: Training) -> tuple[int | None, str]:
     """The place of the chosen threshold in the curve, or None, and why."""
     precision = found.caught / np.maximum(found.alerts, 1)
-    recall = found.caught / int(rows["is_fraud"].sum())
+    weight = weight_of(rows)
+    is_fraud = rows["is_fraud"].to_numpy()
+    recall = found.caught / (is_fraud.sum() if weight is None else weight[is_fraud].sum())
     wished = training.threshold_wished
     match training.threshold_by:
         case "cost":
@@ -143,10 +150,13 @@ def _untunable(rows: pl.DataFrame) -> str | None:
 def _fixed(rows: pl.DataFrame, training: Training, costs: Costs, trouble: str | None) -> Threshold:
     value = training.threshold_fixed
     score, is_fraud, amount_cents = arrays(rows)
+    weight = weight_of(rows)
     return Threshold(
         value=value,
         tuned=False,
         reason=f"{trouble}, so {value} is taken" if trouble else "fixed by training.threshold_by",
-        cost=cost_cents(score > value, is_fraud, amount_cents, costs),
-        cost_never=cost_cents(np.zeros(score.size, dtype=bool), is_fraud, amount_cents, costs),
+        cost=cost_cents(score > value, is_fraud, amount_cents, costs, weight),
+        cost_never=cost_cents(
+            np.zeros(score.size, dtype=bool), is_fraud, amount_cents, costs, weight
+        ),
     )

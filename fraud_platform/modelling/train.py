@@ -11,7 +11,7 @@ from fraud_platform.modelling.dataset import Dataset, Part
 from fraud_platform.modelling.fit import Progress, fit
 from fraud_platform.modelling.leaks import check_leaks
 from fraud_platform.modelling.predict import margins, predict_all
-from fraud_platform.modelling.scored import with_scores
+from fraud_platform.modelling.scored import weight_of, with_scores
 from fraud_platform.modelling.threshold import Threshold, tune_threshold
 from fraud_platform.settings import Training
 
@@ -47,7 +47,7 @@ def train(
     calibration = None
     if validation and training.calibration == "beta":
         margin = np.concatenate([margins(booster, chunk) for chunk in validation.chunks()])
-        calibration = fit_calibration(margin, validation.is_fraud)
+        calibration = fit_calibration(margin, validation.is_fraud, weight_of(validation.rows))
     if validation:
         scores = predict_all(booster, validation.chunks(), calibration)
         threshold = tune_threshold(with_scores(validation.rows, scores), training)

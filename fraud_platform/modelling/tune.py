@@ -19,6 +19,7 @@ from fraud_platform.errors import PredictFlowError
 from fraud_platform.modelling.dataset import Dataset
 from fraud_platform.modelling.fit import Progress, fit
 from fraud_platform.modelling.predict import margins
+from fraud_platform.modelling.scored import weight_of
 from fraud_platform.modelling.training_checks import TrainingRefused
 from fraud_platform.settings import Training
 
@@ -196,7 +197,8 @@ def _average_precision(data: Dataset, training: Training, threads: int, until: f
 
     booster = fit(data.fit, training, validation=data.validation, threads=threads, progress=watch)
     scores = np.concatenate([margins(booster, chunk) for chunk in data.validation.chunks()])
-    return float(average_precision_score(data.validation.is_fraud, scores))
+    weight = weight_of(data.validation.rows)
+    return float(average_precision_score(data.validation.is_fraud, scores, sample_weight=weight))
 
 
 def _fingerprint(data: Dataset, training: Training) -> str:
@@ -206,6 +208,8 @@ def _fingerprint(data: Dataset, training: Training) -> str:
     for part in (data.fit, data.validation):
         found.update(msgspec.json.encode([part.days, part.features]))
         found.update(part.is_fraud.tobytes())
+        if (weight := weight_of(part.rows)) is not None:
+            found.update(weight.tobytes())
         with part.file.open("rb") as file:
             found.update(hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()[:16]

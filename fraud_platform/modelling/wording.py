@@ -6,6 +6,7 @@ from fraud_platform.modelling.amount_rule import limit_of
 from fraud_platform.modelling.record import EvaluationRecord, Interval, Rival, TrainingRecord
 from fraud_platform.modelling.rivals import AMOUNT_RULE, CHAMPION
 from fraud_platform.modelling.threshold import Threshold
+from fraud_platform.propensity import Weighed
 from fraud_platform.settings import Training
 
 COUNTS = {"rows": "Labelled transactions", "frauds": "Frauds", "alerts": "Alerts", "days": "Days"}
@@ -63,8 +64,8 @@ def called(rival: Rival, training: TrainingRecord) -> str:
 
 
 def remarks(evaluation: EvaluationRecord) -> list[str]:
-    """What has to be known of the champion to read the comparison."""
-    found = []
+    """What has to be known of the rows, and of the champion, to read the comparison."""
+    found = [let_pass(evaluation.weighed)] if evaluation.weighed else []
     for rival in evaluation.rivals:
         if rival.sha256 == evaluation.sha256:
             found.append(f"The champion v{rival.model_version} is this very model.")
@@ -78,6 +79,18 @@ def remarks(evaluation: EvaluationRecord) -> list[str]:
     elif not any(rival.name == CHAMPION for rival in evaluation.rivals):
         found.append("There is no champion yet.")
     return found
+
+
+def let_pass(weighed: Weighed) -> str:
+    """What became of the rows where would-be blocks were let pass, in a sentence."""
+    over = (
+        f", as are {weighed.over_limit:,} over the limit of the draw" if weighed.over_limit else ""
+    )
+    return (
+        f"Some would-be blocks were let pass at random: {weighed.passed:,} of the rows count "
+        f"{weighed.counted:,.0f} times together, by the inverse of their propensity, for "
+        f"{weighed.blocked:,} that were blocked and are left out{over}."
+    )
 
 
 def policy(training: Training, threshold: Threshold) -> list[str]:

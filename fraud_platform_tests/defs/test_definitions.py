@@ -56,7 +56,7 @@ UPSTREAM = {
     "label_tiles": {"transaction_labels", "transaction_habits"},
     "transaction_features": {"daily_tiles", "transaction_habits", "label_tiles"},
     "online_features": {"daily_tiles", "transaction_habits"},
-    "fraud_model": {"transaction_features", "transaction_labels"},
+    "fraud_model": {"transaction_features", "transaction_labels", "prediction_log"},
     "evaluation_report": {"fraud_model"},
     "deployed_model": {"evaluation_report"},
     "drift_report": {"transaction_features", "prediction_log"},

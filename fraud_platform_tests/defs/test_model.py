@@ -10,16 +10,24 @@ import msgspec
 import polars as pl
 import pytest
 
-from fraud_platform.contracts.tables import TRANSACTION_LABELS
+from fraud_platform.contracts.tables import PREDICTION_LOG, RAW_TRANSACTIONS, TRANSACTION_LABELS
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.lake.store import Lake
 from fraud_platform.modelling.bundle import MODEL as MODEL_FILE
 from fraud_platform.modelling.bundle import champion_path, read_bundle
-from fraud_platform.modelling.record import EVALUATION, EvaluationRecord, Rival
+from fraud_platform.modelling.record import (
+    EVALUATION,
+    TRAINING,
+    EvaluationRecord,
+    Rival,
+    TrainingRecord,
+)
 from fraud_platform.modelling.report import PLOTS
+from fraud_platform.propensity import Weighed
 from fraud_platform.registry import MODEL_NAME, Registry
 from fraud_platform.settings import load_settings
+from fraud_platform_tests.lake.rows import rows_of
 from fraud_platform_tests.world import FIRST, LAST, MODEL, make
 
 pytestmark = pytest.mark.usefixtures("short_window")
@@ -59,6 +67,37 @@ def test_the_days_model_is_registered_reported_and_deployed() -> None:
     told = page.read_text()
     assert "32 features are the catalogue" in told  # what the gate said
     assert told.count("<img") == len(PLOTS)
+
+
+def test_what_was_let_pass_is_weighed_in_training_and_in_the_report(tables: Lake) -> None:
+    paid = tables.read(RAW_TRANSACTIONS, FIRST, END)
+    drawn = paid.filter(pl.int_range(pl.len()) % 5 == 0).with_columns(
+        passed=pl.int_range(pl.len()) % 4 == 0, decided_us=pl.col("timestamp_us")
+    )
+    log = drawn.with_columns(
+        decision_id=pl.col("transaction_id"),
+        action=pl.when("passed").then(pl.lit("allow")).otherwise(pl.lit("block")),
+        propensity=pl.when("passed").then(0.25).otherwise(0.75),
+        is_fraud=pl.lit(value=True),
+    )
+    tables.replace_days(PREDICTION_LOG, FIRST, END, rows_of(PREDICTION_LOG, log.to_dicts()))
+
+    make(["fraud_model", "evaluation_report"], LAST, LAST)
+
+    registry = Registry(load_settings())
+    run_id = registry.newest(LAST.isoformat()).run_id
+    training: TrainingRecord = registry.document(run_id, TRAINING, TrainingRecord)
+    record: EvaluationRecord = registry.document(run_id, EVALUATION, EvaluationRecord)
+    assert PREDICTION_LOG.name in training.table_versions
+    days = pl.col("event_date").is_between(training.split.test.start, training.split.test.last)
+    passed = drawn.filter(days, "passed").height
+    blocked = drawn.filter(days).height - passed
+    assert record.weighed == Weighed(
+        passed=passed, counted=4.0 * passed, blocked=blocked, over_limit=0
+    )
+    assert record.metrics["rows"] == paid.filter(days).height - blocked
+    (page,) = Path(load_settings().mlflow_artifacts).rglob("report.html")
+    assert f"{blocked:,} that were blocked and are left out" in page.read_text()
 
 
 @pytest.mark.usefixtures("tables")

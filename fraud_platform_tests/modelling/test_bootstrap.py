@@ -154,3 +154,21 @@ def test_draws_without_a_fraud_are_left_out() -> None:
     assert interval(found["m"]["recall"]) == Interval(low=1, high=1)
     assert interval(np.array([np.nan, np.nan])) is None
     assert gains(found["m"], {"recall": np.full(80, np.nan)}, ["recall"]) == {}
+
+
+def test_rows_that_weigh_more_count_more_in_each_draw_and_ones_change_no_bit() -> None:
+    rows = many_users(days=2, users=150)
+    weight = np.random.default_rng(9).choice([1.0, 1.0, 12.5], rows.height)
+    weighed = rows.with_columns(weight=pl.Series(weight))
+    alike = rows.with_columns(weight=1.0)
+
+    def found(of: pl.DataFrame) -> dict[str, np.ndarray]:
+        return resample({"m": Entrant(rows=of, threshold=THRESHOLD)}, COSTS, samples=6, seed=3)["m"]
+
+    drawn = found(weighed)
+    for i, expected in enumerate(slowly(weighed, samples=6, seed=3)):
+        for name, values in drawn.items():
+            assert values[i] == pytest.approx(expected[name]), name
+    plain, ones = found(rows), found(alike)
+    for name, values in plain.items():
+        np.testing.assert_array_equal(ones[name], values)

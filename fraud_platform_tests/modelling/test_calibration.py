@@ -69,3 +69,16 @@ def test_a_weight_counts_a_row_so_many_times() -> None:
     repeated = expected_calibration_error(np.repeat(score, weight), np.repeat(is_fraud, weight))
     assert found == pytest.approx(repeated, rel=1e-12)
     assert found != pytest.approx(expected_calibration_error(score, is_fraud), rel=1e-3)
+
+
+def test_a_calibration_on_weighed_rows_is_that_of_the_rows_repeated() -> None:
+    random = np.random.default_rng(8)
+    margin, weight = random.normal(size=800), random.integers(1, 7, 800)
+    is_fraud = random.random(800) < 1 / (1 + np.exp(1 - margin))
+
+    found = fit_calibration(margin, is_fraud, weight.astype(np.float64))
+
+    repeated = fit_calibration(np.repeat(margin, weight), np.repeat(is_fraud, weight))
+    for name in ("a", "b", "c"):
+        assert getattr(found, name) == pytest.approx(getattr(repeated, name), rel=1e-4)
+    assert fit_calibration(margin, is_fraud, np.ones(800)) == fit_calibration(margin, is_fraud)

@@ -8,6 +8,7 @@ import pytest
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.modelling.dataset import KEPT, SLICED, Dataset, matrix_of
 from fraud_platform.modelling.training_checks import TrainingRefused
+from fraud_platform.propensity import Weighed
 from fraud_platform_tests.modelling.conftest import Prepared
 from fraud_platform_tests.modelling.generated import LABELS, TRAINING, split, window_rows
 
@@ -221,3 +222,36 @@ def test_no_validation_days_leave_that_part_empty(prepared: Prepared) -> None:
     made = prepared(window_rows(), msgspec.structs.replace(TRAINING, validation_days=0))
     assert made.validation.is_fraud.size == 0
     assert made.fit.days.days == 7
+
+
+def test_of_a_draw_only_what_passed_counts_and_the_test_days_end_at_its_limit(
+    prepared: Prepared,
+) -> None:
+    rows, plain = window_rows(), prepared(window_rows())
+    n = pl.int_range(pl.len()).over("event_date")
+    large = pl.col("amount_cents") > 20_000
+    blocked = (n < 5) & ~large
+    drawn = rows.with_columns(
+        weight=pl.when(~blocked).then(pl.when(n < 8).then(4.0).otherwise(1.0)), over_limit=large
+    ).pipe(set_where, blocked, is_fraud=None)  # of which nobody knows what they were
+
+    made = prepared(drawn)
+
+    ids = rows.filter(~blocked)["transaction_id"]
+    for name in ("fit", "validation", "test"):
+        part, whole = getattr(made, name), getattr(plain, name).rows
+        kept = whole.filter(pl.col("transaction_id").is_in(ids.implode()))
+        if name == "test":
+            kept = kept.filter(~large)
+        assert part.rows.drop("weight").equals(kept)
+        assert part.matrix.shape[0] == kept.height
+        passed = part.rows.filter(weight=4).height
+        days = pl.col("event_date").is_between(part.days.start, part.days.last)
+        assert passed > 0
+        assert part.weighed == Weighed(
+            passed=passed,
+            counted=4.0 * passed,
+            blocked=drawn.filter(days, pl.col("weight").is_null()).height,
+            over_limit=drawn.filter(days, large).height if name == "test" else 0,
+        )
+    assert plain.fit.weighed is None

@@ -12,6 +12,7 @@ from fraud_platform.modelling.costs import Costs
 from fraud_platform.modelling.decisions import decide
 from fraud_platform.modelling.evaluate import evaluate
 from fraud_platform.modelling.scored import EvaluationError, arrays, with_scores
+from fraud_platform.modelling.slices import by_slice
 from fraud_platform_tests.modelling.generated import scored_rows
 
 COSTS = Costs(missed_fraud_fee=2500, false_alarm=500)
@@ -136,3 +137,50 @@ def test_scores_are_attached_row_by_row() -> None:
     assert score.tolist() == [0.7, 0.3]
     with pytest.raises(pl.exceptions.ShapeError):
         with_scores(rows, np.array([0.7, 0.3, 0.1]))
+
+
+def weighed(rows: pl.DataFrame, weights: np.ndarray) -> pl.DataFrame:
+    return rows.with_columns(weight=pl.Series(weights, dtype=pl.Float64))
+
+
+def some_rows(count: int = 400) -> tuple[pl.DataFrame, np.ndarray]:
+    """Scored rows, and whole numbers as their weights."""
+    random = np.random.default_rng(4)
+    is_fraud = random.random(count) < 0.3
+    score = np.round(np.clip(random.normal(0.4 + 0.2 * is_fraud, 0.2), 0, 1), 2)
+    cents, days = random.integers(1, 90_000, count), random.integers(0, 3, count)
+    rows = scored_rows(
+        score.tolist(), is_fraud.tolist(), amount_cents=cents.tolist(), days=days.tolist()
+    )
+    return rows, random.integers(1, 9, count)
+
+
+def test_a_weight_counts_a_row_so_many_times_and_its_user_so_many_cards() -> None:
+    rows, times = some_rows()
+    copies = [
+        rows.filter(pl.Series(times > copy)).with_columns(user_id=pl.col("user_id") + f"#{copy}")
+        for copy in range(int(times.max()))
+    ]
+    repeated = pl.concat(copies)
+
+    found, expected = (
+        evaluate(weighed(rows, times), 0.5, COSTS),
+        evaluate(repeated, 0.5, COSTS),
+    )
+
+    plain = decide(rows, 0.5, COSTS)
+    assert (found.rows, found.frauds, found.alerts) == (plain.rows, plain.frauds, plain.alerts)
+    for name in set(found.__struct_fields__) - {"rows", "frauds", "alerts"}:
+        assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
+    for threshold in (0.0, 0.37, 1.0):
+        one, other = (decide(of, threshold, COSTS) for of in (weighed(rows, times), repeated))
+        assert one.weighed == other.weighed
+        assert (one.stopped, one.prevalence) == (other.stopped, other.prevalence)
+
+
+def test_where_all_rows_weigh_one_every_figure_has_the_bits_that_it_has_without_weights() -> None:
+    rows, _ = some_rows()
+    alike = weighed(rows, np.ones(rows.height))
+
+    assert evaluate(alike, 0.5, COSTS) == evaluate(rows, 0.5, COSTS)
+    assert by_slice(alike, 0.5, COSTS) == by_slice(rows, 0.5, COSTS)

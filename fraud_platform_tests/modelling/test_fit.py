@@ -2,13 +2,14 @@ import json
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 import xgboost as xgb
 from sklearn.metrics import average_precision_score
 
 from fraud_platform.features.catalogue import FEATURE_NAMES
 from fraud_platform.modelling.dataset import Dataset
-from fraud_platform.modelling.fit import MAX_BIN, binned, fit
+from fraud_platform.modelling.fit import MAX_BIN, binned, fit, positive_weight
 from fraud_platform.modelling.monotone import constraints
 from fraud_platform.modelling.predict import predict
 from fraud_platform.modelling.training_checks import TrainingRefused
@@ -111,3 +112,21 @@ def test_rows_of_one_class_are_refused(dataset: Dataset) -> None:
     )
     with pytest.raises(TrainingRefused, match="0 of 2,000 rows to fit on are fraud"):
         fit(none, TRAINING)
+
+
+def test_rows_weigh_in_the_fit_by_their_weight(dataset: Dataset) -> None:
+    part = dataset.fit
+    weight = np.where(part.is_fraud, 3.0, 1.0)
+    weighed = msgspec.structs.replace(part, rows=part.rows.with_columns(weight=pl.Series(weight)))
+    alike = msgspec.structs.replace(part, rows=part.rows.with_columns(weight=1.0))
+    frauds, rest = part.is_fraud.sum(), (~part.is_fraud).sum()
+    training = msgspec.structs.replace(TRAINING, trees=60, learning_rate=0.3, class_balance=0.0)
+
+    scores = predict(fit(weighed, training), part.matrix)
+
+    # In the sample the scores add up to the frauds, as they count.
+    assert np.average(scores, weights=weight) == pytest.approx(
+        np.average(part.is_fraud, weights=weight), rel=0.02
+    )
+    assert positive_weight(weighed, TRAINING) == pytest.approx(rest / (3 * frauds))
+    assert fit(alike, TRAINING).save_raw("ubj") == fit(part, TRAINING).save_raw("ubj")

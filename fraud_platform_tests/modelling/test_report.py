@@ -19,6 +19,7 @@ from fraud_platform.modelling.rivals import Contender, compare
 from fraud_platform.modelling.split import DateRange
 from fraud_platform.modelling.train import Trained
 from fraud_platform.modelling.wording import rivals_table, shown, slices_table, span
+from fraud_platform.propensity import Weighed
 from fraud_platform_tests.modelling.generated import TRAINING, split
 
 VOID = {"meta", "img", "wbr"}
@@ -340,3 +341,11 @@ def test_a_calibration_is_told_with_its_figures(report: Report) -> None:
     bent = Calibration(a=1.25, b=0.5, c=-3)
     text = read(render(replaced(report, training={"calibration": bent}))).text
     assert "a = 1.250, b = 0.500, c = -3.000" in text
+
+
+def test_the_page_says_how_rows_were_weighed_where_some_were_let_pass(report: Report) -> None:
+    weighed = Weighed(passed=31, counted=3_100, blocked=3_049, over_limit=1_200)
+    told = render(replaced(report, evaluation={"weighed": weighed}))
+    assert "31 of the rows count 3,100 times together" in told
+    assert "3,049 that were blocked and are left out, as are 1,200 over the limit" in told
+    assert "let pass" not in render(report)

@@ -1,10 +1,12 @@
+from typing import Literal
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud_platform.modelling.costs import Costs, cost_cents
+from fraud_platform.modelling.costs import Costs, cost_cents, costs_of
 from fraud_platform.modelling.scored import EvaluationError, arrays
 from fraud_platform.modelling.threshold import curve, tune_threshold
 from fraud_platform.settings import Training
@@ -187,3 +189,22 @@ def test_a_fixed_threshold_is_taken_as_it_is() -> None:
     found = tune_threshold(MIXED, Training(threshold_by="fixed", threshold_fixed=0.65))
     assert (found.value, found.tuned) == (0.65, False)
     assert found.reason == "fixed by training.threshold_by"
+
+
+@pytest.mark.parametrize(
+    ("by", "wished"), [("cost", 0), ("precision", 0.6), ("recall", 0.5), ("alerts", 700)]
+)
+def test_a_weight_counts_a_row_so_many_times(by: Literal["cost"], wished: float) -> None:
+    random = np.random.default_rng(2)
+    is_fraud = random.random(300) < 0.4
+    score = np.round(np.clip(random.normal(0.4 + 0.2 * is_fraud, 0.2), 0, 1), 2)
+    cents, times = random.integers(1, 90_000, 300), random.integers(1, 9, 300)
+    rows = scored_rows(score.tolist(), is_fraud.tolist(), amount_cents=cents.tolist())
+    weighed = rows.with_columns(weight=pl.Series(times, dtype=pl.Float64))
+    repeated = pl.concat([rows.filter(pl.Series(times > copy)) for copy in range(8)])
+    one, other = (curve(of, costs_of(COSTS)) for of in (weighed, repeated))
+    for name in ("thresholds", "cost", "alerts", "caught"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    training = Training(threshold_by=by, threshold_wished=wished)
+    assert tune_threshold(weighed, training) == tune_threshold(repeated, training)
+    assert tune_threshold(rows.with_columns(weight=1.0), training) == tune_threshold(rows, training)
