@@ -94,9 +94,9 @@ def _of_days(figures: Figures) -> Iterator[GaugeMetricFamily]:
         newest = figures.days[-1]
         text = "Records that were rejected on the newest whole day"
         yield from _gauge("fraud_quarantined_events", text, (), [((), newest.quarantined)])
-    made = [one.day for one in figures.days if one.state == "made"]
-    text = "End of the newest day whose features were made"
-    rows = [((), _end(made[-1] if made else None))]
+    # Of the table, as the last 30 days may hold none.
+    made = (one.newest_day for one in figures.tables if one.name == "transaction_features")
+    text, rows = "End of the newest day whose features were made", [((), _end(next(made, None)))]
     yield from _gauge("fraud_last_made_day_timestamp_seconds", text, (), rows)
     for name, text, value in (
         ("fraud_table_rows", "Rows of the table", lambda one: one.rows),
@@ -151,10 +151,10 @@ def _of_quality(figures: Figures, floors: QualityFloors) -> Iterator[GaugeMetric
     yield from _gauge("fraud_quality_min_frauds", text, (), [((), floors.min_frauds)])
     text = "What the newest report on quality found below a floor"
     yield from _gauge("fraud_quality_below_floor", text, (), [((), len(figures.below_floor))])
-    if figures.parity and not figures.parity[-1].unjudged:
-        parity = figures.parity[-1]
+    parity = next((one for one in reversed(figures.parity) if one.vectors), None)
+    if parity is not None:
         text = "Share of the served vectors that have the bits of transaction_features"
-        share = parity.identical / parity.vectors if parity.vectors else None
+        share = parity.identical / parity.vectors
         yield from _gauge("fraud_parity_identical_share", text, (), [((), share)])
         for kind, text, found in (
             ("skewed", "Served values that differ as the online state was behind", parity.skewed),

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from fraud_platform.settings import Settings
+from fraud_platform_tests.deploy.metrics_known import metrics_known
+from fraud_platform_tests.deploy.promql import named
 from fraud_platform_tests.prometheus_server import DEPLOYED, needs
 
 RULES = {
@@ -47,6 +49,16 @@ def test_a_unit_test_shows_that_the_alert_fires_and_recovers(alert: str) -> None
         return [bool(one["exp_alerts"]) for one in checks]
 
     assert [False, True, False] in [shown(test) for tests in TESTS.values() for test in tests]
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_an_alert_asks_for_metrics_and_labels_that_there_are(alert: str) -> None:
+    found, known = named(RULES[alert]["expr"]), metrics_known()
+    assert found.metrics
+    assert found.metrics <= known.keys()
+    for metric, labels in found.labels.items():
+        assert labels <= known[metric], metric
+    assert found.grouped <= set().union(*(known[metric] for metric in found.metrics))
 
 
 @pytest.mark.parametrize("alert", RULES)

@@ -45,6 +45,7 @@ FIGURES = Figures(
     ],
     tables=[
         TableState(name="raw_transactions", newest_day="2026-03-06", newest_rows=100, rows=190),
+        TableState(name="transaction_features", newest_day="2026-03-06", newest_rows=99, rows=188),
         TableState(name="prediction_log", newest_day=None, newest_rows=0, rows=0),
     ],
     drift=[
@@ -77,7 +78,8 @@ FIGURES = Figures(
             identical=990,
             skewed={"user_tx_count_1h": 9},
             differing={"amount": 1},
-        )
+        ),
+        LiveParity(day="2026-03-07", vectors=0, identical=0, unjudged="no decisions"),
     ],
     model=LiveModel(
         model_name="fraud_detector",
