@@ -99,7 +99,11 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
 
 class DayDrift(msgspec.Struct, frozen=True, kw_only=True):
     """The drift of a day: `distances` by feature and measure (kl, psi, ks, missing, outside);
-    `findings` what drifted, in the words of its report."""
+    `findings` what drifted, in the words of its report.
+
+    `excess` is by feature how many times its bound the farthest measure is, without those that the
+    same weekdays explain: over 1 a feature has drifted, unless it is never judged.
+    """
 
     day: str
     model_version: str | None
@@ -107,6 +111,7 @@ class DayDrift(msgspec.Struct, frozen=True, kw_only=True):
     distances: dict[str, dict[str, float]]
     unjudged: str = ""
     findings: list[str] = []
+    excess: dict[str, float] = {}
 
 
 class LiveModel(msgspec.Struct, frozen=True, kw_only=True):

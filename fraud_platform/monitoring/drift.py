@@ -66,6 +66,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     def drifted(self) -> bool:
         return not self.ignored and len(self.over) > len(self.usual)
 
+    @property
+    def excess(self) -> float:
+        """How many times its bound the farthest measure is, but for those weekdays explain."""
+        judged = (name for name in self.distances if name not in self.usual)
+        return max((self.distances[name] / self.bound[name] for name in judged), default=0.0)
+
 
 class Drifted(msgspec.Struct, frozen=True, kw_only=True):
     """The day's features: those measured, those that vanished, those that training didn't keep."""
@@ -77,7 +83,9 @@ class Drifted(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def found(self) -> list[Measured]:
         """What drifted, the farthest beyond its bounds first."""
-        return sorted((one for one in self.measured if one.drifted), key=_excess, reverse=True)
+        return sorted(
+            (one for one in self.measured if one.drifted), key=lambda one: one.excess, reverse=True
+        )
 
 
 def reference_of(model: str, features: Sequence[str], reference: Any) -> dict[str, Histogram]:
@@ -213,7 +221,3 @@ def beyond_habit(one: Measured, days: Sequence[Binned], chance: float) -> dict[s
     return {
         name: found[name] - extra[name] - max(other[name] for other in among) for name in MEASURES
     }
-
-
-def _excess(one: Measured) -> float:
-    return max(one.distances[name] / one.bound[name] for name in one.over if name not in one.usual)

@@ -151,6 +151,7 @@ def _drift(report: _Drift) -> DayDrift:
         distances={one.name: one.distances for one in found.measured} if found else {},
         unjudged=report.unjudged,
         findings=report.findings,
+        excess={one.name: one.excess for one in found.measured} if found else {},
     )
 
 

@@ -106,6 +106,7 @@ def _drift(rng: random.Random, day: str, *, drifted: bool) -> DayDrift:
         model_version="12",
         drifted=list(moved),
         distances=distances,
+        excess={name: found["psi"] / 0.1 for name, found in distances.items()},
         findings=["amount: twice as many above 400.00 (20 % of payments, 10 % in training)"]
         if drifted
         else [],

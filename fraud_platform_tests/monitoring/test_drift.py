@@ -123,6 +123,7 @@ def test_a_shift_is_found_and_named(
 ) -> None:
     found = judged(day | {name: values(day[name])}, trained)
     assert [one.name for one in found.found] == [name]
+    assert {one.name for one in found.measured if one.excess > 1} - {"day_of_week"} == {name}
     assert said in told(found)[0]
     assert "in training" in told(found)[0]
 
@@ -192,6 +193,7 @@ def test_what_such_weekdays_do_every_week_is_no_alarm(
     assert asked == ["amount"]  # nothing else looked drifted
     (amount,) = [one for one in quiet.measured if one.name == "amount"]
     assert set(amount.usual) == set(amount.over) != set()
+    assert amount.excess <= 1
     assert judged(day | {"amount": day["amount"] * 2}, trained).found
     beyond = judged(day | {"amount": day["amount"] * 6}, trained, past=past)
     assert [one.name for one in beyond.found] == ["amount"]

@@ -207,6 +207,7 @@ def test_reports_model_gate_and_alerts_are_taken_up(
     (drift,) = found.drift
     assert (drift.drifted, drift.findings) == (["amount"], report.findings)
     assert drift.distances == {"amount": report.drifted.measured[0].distances}
+    assert drift.excess["amount"] > 1
     assert found.quality == [matured, later]
     assert found.below_floor == ["recall is low"]
     assert (found.parity, found.gate, found.waiting_alerts) == ([parity], gate, 1)

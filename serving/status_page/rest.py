@@ -1,9 +1,9 @@
 """The gate's last word, parity, the tables of the lake, runs and alerts."""
 
-from fraud_platform.contracts.monitoring import Figures
+from fraud_platform.contracts.monitoring import Figures, LiveParity
 from fraud_platform.monitoring.words import NOTHING, counted, share, when
 from serving.status_page.html import Html, el
-from serving.status_page.parts import items, note, section, table
+from serving.status_page.parts import folded, items, note, section, table
 
 
 def gate(figures: Figures) -> Html:
@@ -35,17 +35,25 @@ def parity(figures: Figures) -> Html:
         f"{newest.day}: {share(newest.identical / newest.vectors)} of "
         f"{counted(newest.vectors, 'served vector')} had the very bits of the lake's."
     )
-    found = [
-        f"{name}: {counted(count, 'value')} {why}"
-        for values, why in (
-            (newest.differing, "differ, and nothing explains it"),
-            (newest.skewed, "differ as the online state was behind"),
-        )
-        for name, count in sorted(values.items(), key=lambda one: -one[1])
+    names = sorted({*newest.differing, *newest.skewed}, key=lambda name: _differs(newest, name))
+    if not names:
+        return section("parity", "Parity", el("p", said), note("Nothing differed."))
+    head = ("Feature", "Nothing explains it", "The online state was behind")
+    rows = [
+        (name, f"{newest.differing.get(name, 0):,}", f"{newest.skewed.get(name, 0):,}")
+        for name in names
     ]
-    return section(
-        "parity", "Parity", el("p", said), items(found) if found else note("Nothing differed.")
+    behind, unexplained = sum(newest.skewed.values()), sum(newest.differing.values())
+    why = (
+        f"{counted(behind, 'value')} differed as the online state was behind, and "
+        f"{unexplained:,} that nothing explains."
     )
+    shown = folded("What differed, by feature", table("Values that differed", head, rows))
+    return section("parity", "Parity", el("p", said, " ", why), shown)
+
+
+def _differs(parity: LiveParity, name: str) -> tuple[int, int]:
+    return -parity.differing.get(name, 0), -parity.skewed.get(name, 0)
 
 
 def runs(figures: Figures) -> Html:

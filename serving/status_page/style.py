@@ -43,8 +43,9 @@ section.right { background: var(--good-ground); border-left: .35rem solid var(--
 .wrong ul { margin: 0; padding-left: 1.2rem; }
 .wrong li { margin-bottom: .4rem; }
 .wrong small { color: var(--ink); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: .75rem;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
   margin: 1rem 0; }
+.tiles > div:first-child { grid-column: span 2; }
 .tiles > div { padding: .6rem .9rem; }
 dt { color: var(--muted); font-size: .9rem; }
 dd { margin: 0; }
