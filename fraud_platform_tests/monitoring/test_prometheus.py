@@ -174,3 +174,14 @@ def test_told_to_the_exporter_gathers_the_figures_itself(
     looking.join()
     assert {"fraud_figures_timestamp_seconds", "fraud_table_rows"} <= seen[0]
     assert "fraud_days" not in seen[0]  # nothing was landed yet
+
+
+def test_an_exporter_beside_a_daemon_imports_nothing_heavy() -> None:
+    heavy = {"dagster", "polars", "numpy", "pyarrow", "deltalake", "scipy", "xgboost"}
+    program = (
+        f"import sys, fraud_platform.commands.exporter\nprint(sorted(set(sys.modules) & {heavy!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
