@@ -1,7 +1,7 @@
 """A week of the small world served by the real service, its decisions landed and in the lake."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,18 +10,23 @@ from typing import Any
 import polars as pl
 import pytest
 
-from fraud_platform.clock import day_start_us, days_between, from_us
+from fraud_platform.clock import HOUR_US, day_start_us, days_between, from_us
 from fraud_platform.contracts.decisions import Decision
 from fraud_platform.contracts.tables import LANDED_EVENTS, RAW_TRANSACTIONS
 from fraud_platform.features.catalogue import CATALOGUE
+from fraud_platform.features.online import Event
 from fraud_platform.features.snapshot import FrameStates
+from fraud_platform.features.state import VIEWS, View
 from fraud_platform.ingest.decision_landing import land_decisions
 from fraud_platform.ingest.inbox import land
 from fraud_platform.ingest.mapping import FieldMap
 from fraud_platform.lake.online_state import OnlineState
 from fraud_platform.lake.store import Lake
 from fraud_platform.online import open_store
+from fraud_platform.online.sqlite_store import SqliteStore
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform.stream.recent_events import Payment
+from fraud_platform.stream.recorded import RecordedEvents
 from fraud_platform_tests.serving.logged import in_files, with_log
 from fraud_platform_tests.serving.parts import Client, Deploy, Start
 from fraud_platform_tests.world import FIRST, LAST, make
@@ -31,6 +36,9 @@ WEEK = days_between(LAST - timedelta(days=13), LAST - timedelta(days=6))
 """The days served: the last one's labels mature on LAST."""
 SECOND = WEEK[4]
 """From here on model 2 answers."""
+FRESH = WEEK[2]
+"""On this day each payment is recorded as it was judged, and labels are written by the hour; on the
+others the state stays that of midnight."""
 LATENCY_US = 40_000
 
 
@@ -110,20 +118,33 @@ def _labels(lake: Lake, world: Path) -> list[tuple[str, int, bool]]:
 def _serve(
     settings: Settings, lake: Lake, client: Client, clock: Clock, days: Sequence[date]
 ) -> None:
-    """Asks for each payment of the days in turn, on the state of each midnight."""
-    state = OnlineState(lake, CATALOGUE)
+    """Asks for each payment of the days in turn."""
+    recorded = RecordedEvents(SqliteStore(settings.online_store, VIEWS))
     for day in days:
         us = day_start_us(day)
-        with open_store(settings) as store:
-            for view, rows in [*state.of_events(day), *state.of_labels(us, 60)]:
-                store.write(view, FrameStates(view, rows), from_us(us))
+        _write(settings, OnlineState(lake, CATALOGUE).of_events(day), us)
+        _write(settings, OnlineState(lake, CATALOGUE).of_labels(us, 60), us)
         rows = _payments(lake, day).with_row_index("n")
         for row in rows[: -5 if day == WEEK[-1] else None].iter_rows(named=True):
+            hour_us = row["timestamp_us"] // HOUR_US * HOUR_US
+            if day == FRESH and hour_us != us:
+                us = hour_us
+                _write(settings, OnlineState(lake, CATALOGUE).of_labels(us, 60), us)
             if row["n"] % 20 == 3:  # asked for twice, first with another amount
                 _ask(client, clock, row | {"amount_cents": row["amount_cents"] % 5_000 + 100})
             if row["n"] % 50 == 7:  # never lands
                 _ask(client, clock, row | {"transaction_id": f"unseen-{row['transaction_id']}"})
             _ask(client, clock, row)
+            if day == FRESH:
+                event = Event(**{name: row[name] for name in Event.__struct_fields__})
+                payment = Payment(row["user_id"], row["transaction_id"], event, clock.us // 1_000)
+                recorded.record([payment])
+
+
+def _write(settings: Settings, views: Iterable[tuple[View, pl.DataFrame]], us: int) -> None:
+    with open_store(settings) as store:
+        for view, rows in views:
+            store.write(view, FrameStates(view, rows), from_us(us))
 
 
 def _payments(lake: Lake, day: date) -> pl.DataFrame:
