@@ -11,6 +11,7 @@ from fraud_platform.defs.prediction_log import prediction_log
 from fraud_platform.defs.resources import Platform
 from fraud_platform.defs.transaction_features import transaction_features
 from fraud_platform.defs.transaction_labels import transaction_labels
+from fraud_platform.monitoring import live_parity, quality_day
 from fraud_platform.settings import load_settings
 
 _matured = days_before(load_settings().labels.maturity_days)
@@ -53,9 +54,6 @@ def prediction_quality(
     decisions it compares the vectors that were served with `transaction_features`. Both reports are
     kept as JSON in data_dir/reports/quality.
     """
-    # SciPy and XGBoost take seconds to import, which loading the definitions needn't pay.
-    from fraud_platform.monitoring import live_parity, quality_day  # noqa: PLC0415
-
     settings, lake = platform.settings, platform.lake
     start, end = (moment.date() for moment in window(context))
     made: list[tuple[QualityReport, LiveParity]] = []

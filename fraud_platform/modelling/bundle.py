@@ -195,6 +195,25 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
     return manifest, model
 
 
+def made_by(bundles: Path, version: str, digest: str) -> tuple[Manifest, bytes]:
+    """The verified manifest and bytes of the model that decisions name; raises BundleError."""
+    damaged: list[str] = []
+    for directory in sorted(bundles.glob(f"*-{digest[:12]}")):
+        try:
+            manifest, raw = read_bundle(directory)
+        except BundleError as error:
+            damaged.append(str(error))
+            continue
+        if manifest.sha256[MODEL] == digest and manifest.model_version == version:
+            return manifest, raw
+    said = f" ({'; '.join(damaged)})" if damaged else ""
+    raise BundleError(
+        f"model {version} with sha256 {digest}, and {bundles} has no whole bundle of it{said}; put "
+        "its directory back there (from a backup, or by deploying that version again) to replay "
+        "the decision"
+    )
+
+
 def below(root: Path, name: str, source: str) -> Path:
     """The directory of a bundle that `source` names; raises BundleError where it can't be one."""
     if not _NAME.fullmatch(name):

@@ -11,7 +11,7 @@ import xgboost as xgb
 
 from fraud_platform.contracts.decisions import Decision
 from fraud_platform.let_pass import LetPass, share_of
-from fraud_platform.modelling.bundle import MODEL, BundleError, Manifest, read_bundle
+from fraud_platform.modelling.bundle import BundleError, Manifest, made_by
 from fraud_platform.modelling.predict import load_booster, predict
 from fraud_platform.modelling.reasons import contributions, strongest
 
@@ -67,25 +67,6 @@ def model_of(bundles: Path, decision: Decision) -> tuple[Manifest, bytes]:
         return made_by(bundles, decision.model_version, decision.model_sha256)
     except BundleError as error:
         raise BundleError(f"decision {decision.decision_id} was made by {error}") from error
-
-
-def made_by(bundles: Path, version: str, digest: str) -> tuple[Manifest, bytes]:
-    """The verified manifest and bytes of the model that decisions name; raises BundleError."""
-    damaged: list[str] = []
-    for directory in sorted(bundles.glob(f"*-{digest[:12]}")):
-        try:
-            manifest, raw = read_bundle(directory)
-        except BundleError as error:
-            damaged.append(str(error))
-            continue
-        if manifest.sha256[MODEL] == digest and manifest.model_version == version:
-            return manifest, raw
-    said = f" ({'; '.join(damaged)})" if damaged else ""
-    raise BundleError(
-        f"model {version} with sha256 {digest}, and {bundles} has no whole bundle of it{said}; put "
-        "its directory back there (from a backup, or by deploying that version again) to replay "
-        "the decision"
-    )
 
 
 def same_bits(one: Any, other: Any) -> bool:

@@ -17,8 +17,7 @@ from fraud_platform.durable import replace_durably
 from fraud_platform.features.catalogue import CATALOGUE
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
-from fraud_platform.modelling.bundle import BundleError
-from fraud_platform.modelling.replay import made_by
+from fraud_platform.modelling.bundle import BundleError, made_by
 from fraud_platform.monitoring.freshness import Freshness, sources_of
 from fraud_platform.settings import Settings
 
