@@ -17,7 +17,7 @@ from fraud_platform.clock import day_of, day_start_us, days_between
 from fraud_platform.commands.dagster_run import Ran
 from fraud_platform.contracts.decisions import Decision
 from fraud_platform.contracts.monitoring import LiveParity, Quality, QualityReport
-from fraud_platform.contracts.tables import RAW_TRANSACTIONS
+from fraud_platform.contracts.tables import PREDICTION_LOG, RAW_TRANSACTIONS
 from fraud_platform.features.tables import TRANSACTION_FEATURES
 from fraud_platform.lake.store import Lake
 from fraud_platform.monitoring import live_parity
@@ -267,3 +267,20 @@ def test_decisions_of_a_model_that_is_unknown_by_now_are_judged_and_not_compared
     degraded = before[1].left_out[live_parity.DEGRADED]
     left = sum(before[1].left_out.values()) + before[1].vectors - degraded
     assert found.left_out == {live_parity.UNKNOWN_MODEL: left, live_parity.DEGRADED: degraded}
+
+
+def test_decisions_that_cannot_be_compared_are_counted_by_why(week: Lake) -> None:
+    day, after, before = WEEK[1], WEEK[2], parity(WEEK[1])
+    log = week.read(PREDICTION_LOG, day, after)
+    once = log.filter(pl.col("transaction_id").is_unique())["transaction_id"]
+    ids = [one for one in alone(week, day) if one in once]
+    older, shorter = (pl.col("transaction_id").is_in(some) for some in (ids[:2], ids[2:5]))
+    changed = log.with_columns(
+        state_age_s=pl.when(older).then(-1.0).otherwise("state_age_s"),
+        features=pl.when(shorter).then(pl.col("features").list.head(3)).otherwise("features"),
+    )
+    week.replace_days(PREDICTION_LOG, day, after, changed)
+    found = live_parity.report_on(load_settings(), week, day)
+    counts = {live_parity.OLDER: 2, live_parity.OTHER_FEATURES: 3}
+    assert found.left_out == before.left_out | counts
+    assert found.vectors == before.vectors - 5
