@@ -104,17 +104,18 @@ def test_a_keyboard_comes_to_the_figures_and_sees_where_it_is(
 
 
 def test_on_paper_all_is_there(browser: Chromium, address: str) -> None:
-    browser.look(1280, 900, dark=True)
+    browser.look(760, 900, dark=True)  # as wide as A4
     browser.open(address)
     browser.call("Emulation.setEmulatedMedia", media="print")
     try:
         seen = browser.evaluate(
             "[getComputedStyle(document.body).backgroundColor,"
-            " document.querySelector('details table').getBoundingClientRect().height > 100]"
+            " document.querySelector('details table').getBoundingClientRect().height > 100,"
+            " document.documentElement.scrollWidth]"
         )
     finally:
         browser.call("Emulation.setEmulatedMedia", media="")
-    assert seen == ["rgb(255, 255, 255)", True]
+    assert seen == ["rgb(255, 255, 255)", True, 760]
 
 
 def _said(found: dict[str, Any]) -> list[str]:

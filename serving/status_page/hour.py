@@ -122,7 +122,7 @@ def _degraded(view: View) -> Html:
     says = f"at most {share(_most(values))}"
     told = f"Share of decisions without the online state in each minute of the last hour: {says}."
     frame = _frame(view, "Degraded share", says, told, share(top))
-    return bars(frame, values, top, marked=values)
+    return bars(frame, [None] * len(values), top, marked=values)
 
 
 def _quantile(hour: Counted | None, q: float) -> float | None:

@@ -15,7 +15,7 @@ STYLE = """
   --bad: #ff9187; --bad-ground: #3a1d1b; --good-ground: #16301f; --link: #8ac0f5; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
+  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
 header, main, footer { max-width: 78rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1rem; display: flex; flex-wrap: wrap; gap: 0 1.5rem;
   align-items: baseline; justify-content: space-between; }
@@ -91,13 +91,15 @@ th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px soli
   white-space: nowrap; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
 @media print {
-  :root { color-scheme: light; --ground: #fff; --card: #fff; --ink: #000; --muted: #444;
-    --line: #bbb; --bar: #2c6cb0; --second: #7a5195; --good: #17693a; --bad: #b3261e;
+  :root { font-size: 11px; color-scheme: light; --ground: #fff; --card: #fff; --ink: #000;
+    --muted: #444; --line: #bbb; --bar: #2c6cb0; --second: #7a5195; --good: #17693a; --bad: #b3261e;
     --bad-ground: #fff; --good-ground: #fff; --link: #000; }
-  body { font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .skip, .again { display: none; }
   .chart, tr, .tiles > div { break-inside: avoid; }
   .scroll { overflow: visible; }
+  table { font-size: .75rem; }
+  th, td { white-space: normal; padding-right: .3rem; }
   details::details-content { content-visibility: visible; display: block; }
 }
 """
