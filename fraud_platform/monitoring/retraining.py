@@ -157,7 +157,7 @@ def _decide(
         raise _Refusal(f"run {now.busy} hasn't ended yet")
     newest, live = now.newest, now.live
     last, since = _lasting(reason, signs, newest, live, retrain)
-    what = f"{_said(last.found)} {'drifted' if reason == 'drift' else 'below its floor'}"
+    what = f"{_said(last.found)} {'drifted' if reason == 'drift' else 'below the floor'}"
     lasting = f"{what} since {since}"
     if live.partition > newest:
         raise _Refusal(f"{lasting}, and the live v{live.version} is of a later day than {newest}")

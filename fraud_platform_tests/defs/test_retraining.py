@@ -108,7 +108,7 @@ CASES = {
             "predictflow/low": "recall",
             "predictflow/since": str(DAYS[16]),
         },
-        alerts=[ASKED.format(LAST, "quality", "recall below its floor", DAYS[16], LAST)],
+        alerts=[ASKED.format(LAST, "quality", "recall below the floor", DAYS[16], LAST)],
     ),
     "low recall after a training for drift": Case(
         sensor="retrain_on_quality",

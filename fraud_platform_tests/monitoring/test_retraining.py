@@ -193,7 +193,7 @@ CASES = {
         reason="quality",
         key="quality:2026-03-23:precision+recall:v7",
         since=14,
-        told="precision, recall below its floor since 2026-03-14",
+        told="precision, recall below the floor since 2026-03-14",
     ),
     "quality: the labels aren't known yet": Case(
         low(14, 15), newest=22, reason="quality", told="by the end of 2026-03-23 the labels"
