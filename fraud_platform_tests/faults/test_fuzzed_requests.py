@@ -178,7 +178,9 @@ def test_what_is_odd_but_right_is_decided(process: Process, name: str) -> None:
     assert 0 <= json.loads(body)["fraud_probability"] <= 1
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/model", "/metrics", "/schema"])
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/model", "/metrics", "/status", "/schema"]
+)
 def test_what_is_asked_with_get_is_asked_with_head(process: Process, path: str) -> None:
     status, headers, _ = answer(process, request(b"", path=path.encode(), method=b"HEAD"))
 
