@@ -31,6 +31,6 @@ class Retrain(Section, frozen=True):
     """Trainings that are asked for in seven days at most, whatever for."""
     window_days: Annotated[int, Meta(ge=2)] = 14
     """Days of mature labels that such a model is trained and tested on, where training.window_days
-    are not fewer: few enough for the new ways to weigh."""
+    are not fewer: few enough for the new ways to weigh (docs/monitoring.md has figures)."""
     test_days: Positive = 2
     """Last days of them, on which it has to beat the live model."""
