@@ -31,7 +31,7 @@ QUIET, DASHBOARD = "quiet", "PSI over 0.1"
 SET = Drift()
 ANY = Drift(**dict.fromkeys(MEASURES, 1e-12))
 """Limits that all exceeds, so that every distance is looked into."""
-RULES = (*MEASURES, "all x 0.5", "all", "all x 2", "all x 4", "no weekdays", DASHBOARD)
+RULES = (*MEASURES, "all", "all x 0.5", "all x 2", "all x 4", "no weekdays", DASHBOARD)
 
 
 class World:

@@ -12,15 +12,16 @@ Chance = Annotated[float, Meta(gt=0, lt=1)]
 
 class Drift(Section, frozen=True):
     """How far a feature's day may be from training. What chance alone explains of a distance (few
-    rows, few users, many features) comes on top of each limit."""
+    rows, few users, many features) comes on top of each limit. docs/drift.md says how the limits
+    were chosen."""
 
-    psi: Limit = 0.1
-    """Population stability index; by custom 0.1 is a shift to look at and 0.25 a large one."""
-    kl: Limit = 0.05
+    psi: Limit = 0.05
+    """Population stability index; by custom it is 0.1, which has to leave room for chance too."""
+    kl: Limit = 0.025
     """Kullback-Leibler divergence of the day from training, in nats; about half of the PSI."""
-    ks: Limit = 0.1
+    ks: Limit = 0.05
     """Kolmogorov-Smirnov distance: the largest between the cumulated shares."""
-    missing: Limit = 0.05
+    missing: Limit = 0.025
     """By how much the share of missing values may differ."""
     outside: Limit = 0.01
     """Share of values that training never saw: a new category, or beyond all that there was."""
