@@ -50,6 +50,9 @@ bench: $(VENV)/ready  ## Measure; DATA_FILE=path runs on a file of real transact
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.serving_drill
 
+drill: $(VENV)/ready  ## The world moves, and the platform learns it: drift to a new model, by itself.
+	$(BIN)/predictflow drill drift
+
 soak: $(VENV)/ready  ## Kill followers of Kafka at random, then count every record.
 	$(BIN)/python -m benchmarks.soak_ingest --records 200000 --kills 20
 
@@ -81,4 +84,4 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
-.PHONY: help demo test lint dev serve mlflow bench soak fuzz spark lock clean setup
+.PHONY: help demo test lint dev serve mlflow bench drill soak fuzz spark lock clean setup

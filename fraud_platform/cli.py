@@ -11,6 +11,7 @@ import click
 from fraud_platform.cli_alerts import alerts
 from fraud_platform.cli_backtest import backtest
 from fraud_platform.cli_decisions import decisions
+from fraud_platform.cli_drill import drill
 from fraud_platform.cli_features import features
 from fraud_platform.cli_kafka import kafka, stream, topics
 from fraud_platform.cli_keys import keys
@@ -72,6 +73,7 @@ main.add_command(keys)
 main.add_command(backtest)
 main.add_command(decisions)
 main.add_command(alerts)
+main.add_command(drill)
 main.add_command(status)
 
 

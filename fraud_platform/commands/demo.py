@@ -1,11 +1,7 @@
 """`predictflow demo`: the whole way once, and two transactions answered by the service."""
 
 import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,16 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import polars as pl
 import pyarrow.dataset as ds
 
 from fraud_platform.clock import from_us
 from fraud_platform.commands import console, dagster_run, simulate
 from fraud_platform.commands.burst import Burst, burst
-from fraud_platform.commands.dagster_run import dagster_environment
 from fraud_platform.commands.ingest import ingest
 from fraud_platform.commands.materialize import materialize
+from fraud_platform.commands.own_service import ask, service
 from fraud_platform.contracts.tables import LANDED_EVENTS
 from fraud_platform.errors import PredictFlowError
 from fraud_platform.ingest.landing import Landed
@@ -39,7 +34,6 @@ from fraud_platform.simulator import SimulatorConfig
 
 # 45 whole days and one more, whose transactions play the ones that come in today.
 WORLD = SimulatorConfig(start=date(2026, 3, 1), days=46)
-READY_SECONDS = 60
 TABLES = (
     "raw_transactions,daily_tiles,transaction_habits,transaction_labels,label_tiles,"
     "transaction_features"
@@ -116,14 +110,14 @@ def _whole_way(settings: Settings, data: Path | None, fields: FieldMap) -> Outco
     for one in runs:
         for step, seconds in one.seconds.items():
             stages.append(Stage(step, seconds, one.peak_mib[step]))
-    with _timed(stages, "serve"), _service(settings) as address:
+    with _timed(stages, "serve"), service(settings) as address:
         answers = [
-            {**chosen, "answer": _ask(address, chosen["request"])}
+            {**chosen, "answer": ask(address, chosen["request"])}
             for chosen in payments_of(Lake(settings.lake_dir), today)
         ]
         records = settings.online.recent_by == "serving" and answers
         first = answers[0]["request"] if records else None
-        quick = burst(settings, first, partial(_ask, address)) if first else None
+        quick = burst(settings, first, partial(ask, address)) if first else None
     bundle = champion_path(settings.bundles_dir)
     assert bundle is not None
     manifest, _ = read_bundle(bundle)
@@ -183,55 +177,6 @@ def _timed(stages: list[Stage], name: str) -> Iterator[None]:
     begun = time.perf_counter()
     yield
     stages.append(Stage(name, time.perf_counter() - begun, peak_mib()))
-
-
-@contextmanager
-def _service(settings: Settings) -> Iterator[str]:
-    """A service of its own process on a free port, ended with the block."""
-    with socket.socket() as probe:
-        probe.bind((settings.serving.host, 0))
-        port = probe.getsockname()[1]
-    address = f"http://{settings.serving.host}:{port}"
-    log = settings.data_dir / "serve.log"
-    command = [sys.executable, "-m", "fraud_platform", "serve", "--port", str(port)]
-    environment = os.environ | dagster_environment(settings)
-    # A machine that has just trained a model may be too busy for 20 ms; here nobody waits to pay.
-    environment.setdefault("PREDICTFLOW_SERVING_FEATURE_DEADLINE_MS", "1000")
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603 - our own command
-            command, stdout=output, stderr=output, env=environment
-        ) as process,
-    ):
-        try:
-            _wait_until_ready(address, process, log)
-            yield address
-        finally:
-            process.terminate()
-
-
-def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            _get(f"{address}/health/ready")
-        except OSError:  # refused, or not ready yet (503)
-            time.sleep(0.1)
-        else:
-            return
-    raise PredictFlowError(f"the service did not get ready; see {log}:\n{log.read_text()[-2000:]}")
-
-
-def _get(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else msgspec.json.encode(body)
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own service
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return msgspec.json.decode(answer.read())
-
-
-def _ask(address: str, payment: dict[str, Any]) -> dict[str, Any]:
-    return _get(f"{address}/predict?reasons=3", payment)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
