@@ -51,7 +51,7 @@ class Plan:
             transactions_per_day=self.per_day,
             fraud_share=0.03,
             seed=self.seed,
-            shift=Shift(on=self.shift_on, amounts=2.0, hours_later=2.0, new_fraud_share=0.05),
+            shift=Shift(on=self.shift_on, amounts=2.0, hours_later=2.0, new_fraud_share=0.08),
         )
 
 

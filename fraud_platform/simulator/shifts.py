@@ -16,8 +16,8 @@ from fraud_platform.simulator.streams import Stream, day_generator
 
 NIGHT = (2 * HOUR_SECONDS, 5 * HOUR_SECONDS)
 """When the victims sleep, in seconds of the day."""
-TAKEOVER_FACTOR = (0.8, 2.2)
-"""Of what the victim would spend there: nothing that stands out."""
+TAKEOVER_FACTOR = (2.0, 4.0)
+"""Of what the victim would spend there: less than the single large amounts that are known."""
 
 
 def shifted(config: SimulatorConfig, honest: Payments, day: date) -> Payments:
@@ -40,8 +40,8 @@ def shifted(config: SimulatorConfig, honest: Payments, day: date) -> Payments:
 def night_takeovers(config: SimulatorConfig, population: Population, day: date) -> Payments:
     """A day's frauds of the new kind: someone in the victim's own device pays while they sleep.
 
-    One payment a card, of an ordinary amount, anywhere that people shop: nothing that a model knows
-    which was trained before. None before the shift.
+    One payment a card, of two to four times what its owner spends there, anywhere that people shop:
+    no new device, no burst, no compromised merchant. None before the shift.
     """
     shift = _shift_of(config, day)
     rng = day_generator(config.seed, Stream.NIGHT_TAKEOVER, day)
