@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import io
+import shutil
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -39,15 +41,13 @@ def _fetch(package: Path) -> str:
     """Fetches the package into its place; what went wrong, if something did."""
     package.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=package.parent) as folder:
-        # Of the Node.js that pyright brings, so that a checkout needs none.
-        done = npm(
-            ["pack", f"axe-core@{VERSION}", "--ignore-scripts", "--silent"],
-            return_completed_process=True,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        arguments = ["pack", f"axe-core@{VERSION}", "--ignore-scripts", "--loglevel=error"]
+        run = {"cwd": folder, "capture_output": True, "text": True, "timeout": 120}
+        # The machine's npm knows the way out; without one, that of the Node.js that pyright brings.
+        if own := shutil.which("npm"):
+            done = subprocess.run([own, *arguments], check=False, **run)
+        else:
+            done = npm(arguments, return_completed_process=True, **run)
         fetched = Path(folder) / package.name
         if done.returncode or not fetched.is_file():
             return f"npm could not fetch axe-core: {done.stderr[-500:]}"

@@ -234,16 +234,20 @@ def _ended(pid: int) -> int | None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether the process is there with its ports; what is left of one after its end is not."""
+    """Whether the process is there with its ports; what is left of one after its end is not.
+
+    Of a process that is killed the first thread may have ended while others still hold the ports.
+    """
     if _ended(pid) is not None:
         return False
     if not Path("/proc/self").exists():  # macOS
         return bool(_command_line(pid))
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in ("Z", "X")
+    return state not in ("Z", "X") or threads > 1
 
 
 def _tail(text: str, lines: int = 15) -> str:

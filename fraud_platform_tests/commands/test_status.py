@@ -89,7 +89,7 @@ def test_what_there_is_is_said_and_checked(
     for day in (D1, D4):
         fill(lake, TRANSACTION_FEATURES, day, 3)
     with dagster_run.instance(settings) as instance:
-        failed = a_run(instance, dg.DagsterRunStatus.FAILURE, partition=str(D2))
+        failed = a_run(instance, dg.DagsterRunStatus.FAILURE, partition=str(D2), max_retries="0")
     deploy(settings)
     a_drift_report(settings, D4)
     put(
@@ -120,6 +120,7 @@ def test_what_there_is_is_said_and_checked(
     assert [(one["alert"], one["says"]) for one in found["needs"]] == [
         ("FraudRunsFailed", f"Failed: {D2} (run {failed[:8]})"),
         ("FraudDayMissing", f"Not made: {D3}"),
+        ("FraudRunsFailed", "Within a day 1 run failed after the last try"),
         ("FraudDrift", f"{D4} is not like the training: amount"),
     ]
     assert shown.exit_code == 0
