@@ -18,7 +18,7 @@ demo: $(VENV)/ready  ## The whole way on simulated transactions, to a served dec
 	$(BIN)/predictflow demo
 
 test: $(VENV)/ready  ## Run the tests, on two cores; ARGS is passed on to pytest.
-	$(BIN)/pytest -W error -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -W error -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/ready  ## Check style and types.
 	$(BIN)/ruff format --check .

@@ -92,7 +92,25 @@ THIRD_PARTY = (
 )
 
 
+LONG = (
+    "commands/test_demo.py",
+    "defs/test_tables.py",
+    "defs/test_model.py",
+    "faults/test_late_events_daemon.py",
+    "dagster_ui/test_backfill.py",
+    "features/test_bits.py",
+    "defs/test_deployed_model.py",
+    "faults/test_training_killed.py",
+    "faults/test_stream_faults.py",
+    "feature_repo/test_command.py",
+    "faults/test_zombie_run.py",
+    "features/test_spark.py",
+)
+"""Files that take over 40 s. They begin first, so that at the end no worker has one left alone."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
     for item in items:
         for line in THIRD_PARTY:
             item.add_marker(pytest.mark.filterwarnings(line), append=False)

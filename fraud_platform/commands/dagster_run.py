@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -102,9 +103,7 @@ def _run(
     tags: dict[str, str],
     ops: dict[str, Any],
 ) -> Ran:
-    from fraud_platform.definitions import defs  # noqa: PLC0415 - loads every asset
-
-    job = defs().resolve_implicit_global_asset_job_def()
+    job = _all_assets()
     on.add_event_listener(ran.run_id, _reporter(ran))
     result = job.execute_in_process(
         instance=on,
@@ -121,6 +120,14 @@ def _run(
     if not result.success:
         raise PredictFlowError(_why(result.all_events))
     return ran
+
+
+@cache
+def _all_assets() -> "dg.JobDefinition":
+    """The job of all assets; putting it together takes half a second, for each of many runs."""
+    from fraud_platform.definitions import defs  # noqa: PLC0415 - loads every asset
+
+    return defs().resolve_implicit_global_asset_job_def()
 
 
 def _reporter(ran: Ran) -> "Callable[[EventLogEntry], None]":
