@@ -17,8 +17,8 @@ help:  ## Show this list.
 demo: $(VENV)/ready  ## The whole way on simulated transactions, to a served decision.
 	$(BIN)/predictflow demo
 
-test: $(VENV)/ready  ## Run the tests, on two cores; ARGS is passed on to pytest.
-	$(BIN)/pytest -W error -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(VENV)/ready  ## Run the tests, three files at once (they wait a lot); ARGS is passed on to pytest.
+	$(BIN)/pytest -W error -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/ready  ## Check style and types.
 	$(BIN)/ruff format --check .
