@@ -120,7 +120,9 @@ def test_a_broken_shadow_is_refused_once_and_the_champion_answers(
         assert eventually(lambda: shadow_version(client) == "2")
 
         if fault == "corrupt":
-            (bundle / MODEL).write_bytes(b"half")
+            half = settings.data_dir / "half"
+            half.write_bytes(b"half")
+            half.replace(bundle / MODEL)  # at once: an empty file would be another fault
         else:
             named = "2024-03-01-v9-gone" if fault == "gone" else "../../etc"
             (settings.bundles_dir / POINTER).write_text(named)
