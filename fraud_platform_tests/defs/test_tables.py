@@ -42,7 +42,6 @@ def put_bad_rows(lake: Lake, day: date) -> None:
     lake.append(LANDED_EVENTS, bad, source_id="bad", start=0, end=2)
 
 
-@pytest.mark.timeout(600)  # thirty-one runs of Dagster, beside other files on the same cores
 def test_thirty_days_in_one_run_equal_thirty_single_days(landed: Lake, tmp_path) -> None:
     last = FIRST + timedelta(days=29)
     make(TABLES, FIRST, last)
