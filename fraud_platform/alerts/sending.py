@@ -116,7 +116,8 @@ def _take_up(settings: Settings, state: State, alert: Alert, found: Sequence[Tar
             return False
     else:
         repeat = timedelta(minutes=settings.alerts.repeat_minutes)
-        recent = former and former.alert.when <= alert.when < former.alert.when + repeat
+        # Either way: of two that raise it at once, the later may come to the lock first.
+        recent = former and abs(alert.when - former.alert.when) < repeat
         if former and recent and not alert.is_graver_than(former.alert):
             state.raised[alert.key] = former
             former.suppressed += 1
